@@ -2,7 +2,7 @@ import { messageOf } from "../runtime/message-of.ts";
 import type { HandedOver } from "./listeners/giving.ts";
 import type { InheritedListener } from "./listeners/listeners.ts";
 import type { BridgeServer, ServedName } from "./listeners/server.ts";
-import type { BridgeLog } from "./observability/log.ts";
+import type { BridgeLog, ReplacedCounts } from "./observability/log.ts";
 import type { Successor } from "./takeover.ts";
 
 export interface HandOverOptions {
@@ -41,6 +41,7 @@ export class HandOver {
     const { server, log, lost } = this.#options;
     let successor: Successor;
     let connections = 0;
+    let closed: number | null;
     const give = async (connection: HandedOver): Promise<void> => {
       const error = await successor.give(connection);
       if (error === null) connections++;
@@ -52,13 +53,14 @@ export class HandOver {
       await successor.ready;
       // A stop ends both.
       if (this.#isEnding) return "ending";
-      if (!(await server.handOver(give, successor.ended))) throw await successor.ended;
+      closed = await server.handOver(give, successor.ended);
+      if (closed === null) throw await successor.ended;
     } catch (error) {
       if (this.#isEnding) return "ending";
       log.replaceFailed(messageOf(error));
       return "continues";
     }
-    return this.#end(successor, connections);
+    return this.#end(successor, { connections, closed });
   }
 
   /** This process stops: nothing is handed over any more, and another one that has begun ends. */
@@ -68,7 +70,7 @@ export class HandOver {
   }
 
   /** This process listens no more. */
-  async #end(successor: Successor, connections: number): Promise<Replacement> {
+  async #end(successor: Successor, counts: ReplacedCounts): Promise<Replacement> {
     const { log, endWork } = this.#options;
     const error = await successor.done();
     const isStopped = this.#isEnding;
@@ -79,7 +81,7 @@ export class HandOver {
       log.nobodyListens(error.message);
       return "nobody-listens";
     }
-    log.replaced(successor.pid, connections);
+    log.replaced(successor.pid, counts);
     return "replaced";
   }
 }

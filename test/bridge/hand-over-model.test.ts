@@ -1,52 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Resolution } from "../../src/bridge/answers/resolution.ts";
-import { Connections } from "../../src/bridge/listeners/connections.ts";
-import type { HandedOver } from "../../src/bridge/listeners/giving.ts";
-import { PROTOCOLS } from "../../src/bridge/protocols/index.ts";
-import { handedOverOf, messageOf } from "../../src/bridge/takeover.ts";
-import { answerOf } from "./support/answers.ts";
-import { netstring } from "./support/sockets.ts";
-import { VirtualTime } from "./support/virtual-time.ts";
-import { policyQuestion } from "./support/ways.ts";
-import { Wire, type WireSocket } from "./support/wire.ts";
+import { due, Model, type ModelClient, type Spoken, type Step } from "./support/hand-over-model.ts";
 
 /*
- * A client that pipelines, and processes that hand its connection over to each other, at any moment and in any order of
- * answers: each question is asked once and answered once, in order, about its own address.
+ * A client that pipelines, others that connect at any time, and processes that hand their connections over to each other,
+ * at any moment and in any order of answers: each question is asked once and answered once, in order, about its own address.
  */
 
 /** Enough for a second; ROLLCALL_SEQUENCES tries more. */
 const SEQUENCES = Number(process.env.ROLLCALL_SEQUENCES ?? 400);
-const PROCESSES = 3;
-
-type Spoken = "socketmap" | "policy" | "tcp";
-
-const QUESTIONS: Readonly<Record<Spoken, (recipient: string) => string>> = {
-  socketmap: (recipient) => netstring(`access ${recipient}`),
-  policy: policyQuestion,
-  tcp: (recipient) => `get ${recipient}\n`,
-};
 
 const recipientOf = (i: number): string => `nobody${i}@example.com`;
-const resolutionOf = (recipient: string): Resolution => ({
-  answer: answerOf(recipient, "unknown"),
-  source: "edge",
-});
-
-type Step =
-  | { readonly do: "send"; readonly octets: number }
-  | { readonly do: "deliver"; readonly octets: number; readonly pick: number }
-  | { readonly do: "answer"; readonly pick: number; readonly count: number }
-  | { readonly do: "hand-over" }
-  | { readonly do: "call-off" }
-  | { readonly do: "message" }
-  | { readonly do: "take"; readonly takes: boolean }
-  | { readonly do: "turn" }
-  | { readonly do: "end" };
 
 const octets = fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(100_000));
-const steps = fc.array(
+const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.record({ do: fc.constant("send" as const), octets }) },
     { weight: 8, arbitrary: fc.record({ do: fc.constant("deliver" as const), octets, pick: fc.nat(3) }) },
@@ -56,6 +23,14 @@ const steps = fc.array(
         do: fc.constant("answer" as const),
         pick: fc.nat(40),
         count: fc.oneof(fc.constant(1), fc.integer({ min: 2, max: 9 })),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant("connect" as const),
+        questions: fc.integer({ min: 0, max: 5 }),
+        isNew: fc.boolean(),
       }),
     },
     { weight: 3, arbitrary: fc.record({ do: fc.constant("hand-over" as const) }) },
@@ -68,202 +43,6 @@ const steps = fc.array(
   { minLength: 5, maxLength: 60, size: "max" },
 );
 
-interface Pending {
-  readonly recipient: string;
-  answer(): void;
-}
-
-/** Processes that hand one connection on, and the client at its other end. */
-class Model {
-  readonly wire = new Wire();
-  /** Questions that wait for the edge, of all processes. */
-  readonly pending: Pending[] = [];
-  readonly asked: string[] = [];
-  readonly lost: string[] = [];
-  /** What one process has sent to the next, and that has not read. */
-  readonly #messages: (() => void)[] = [];
-  readonly #processes: Connections[] = [];
-  readonly #isCached: boolean;
-  #socket: WireSocket;
-  /** The last process that was started, and the one that has the connection. */
-  #current = 0;
-  #owner = 0;
-  /** The last process ends. */
-  #end: () => void = () => undefined;
-  readonly #handOvers: Promise<boolean>[] = [];
-
-  constructor(protocol: Spoken, isCached: boolean) {
-    this.#isCached = isCached;
-    for (let i = 0; i < PROCESSES; i++) this.#processes.push(this.#process());
-    this.#socket = this.wire.open();
-    (this.#processes[0] as Connections).accept(PROTOCOLS[protocol], this.#socket.asSocket, null as never);
-  }
-
-  #process(): Connections {
-    const time = new VirtualTime();
-    return new Connections({
-      ...time,
-      clock: time.clock,
-      timers: time.timers,
-      context: {
-        clock: time.clock,
-        resolve: (recipient) => {
-          this.asked.push(recipient);
-          if (this.#isCached && recipient.includes("3@")) return resolutionOf(recipient);
-          return new Promise((resolve) =>
-            this.pending.push({ recipient, answer: () => resolve(resolutionOf(recipient)) }),
-          );
-        },
-        answered: () => undefined,
-        malformed: (_, why) => this.lost.push(why),
-        fault: (error) => this.lost.push(String(error)),
-        turn: due,
-      },
-      maxConnections: () => 10,
-      isAllowed: () => true,
-      rejected: () => this.lost.push("rejected"),
-      foreign: () => this.lost.push("foreign"),
-    });
-  }
-
-  /** One process hands over to the next, which may still get it from the one before. */
-  handOver(): Promise<boolean> | undefined {
-    const from = this.#processes[this.#current];
-    const to = this.#processes[this.#current + 1];
-    if (from === undefined || to === undefined) return undefined;
-    this.#current++;
-    const ended = new Promise<void>((resolve) => {
-      this.#end = resolve;
-    });
-    const over = from.handOver((connection) => this.#give(connection, to), ended);
-    this.#handOvers.push(over);
-    return over;
-  }
-
-  /** Connections that are sent and not taken. */
-  get onTheirWay(): number {
-    return this.#messages.length;
-  }
-
-  /** Open connections of each process. */
-  get sizes(): number[] {
-    return this.#processes.map(({ size }) => size);
-  }
-
-  /** The new process ends before it is sent the connection. */
-  callOff(): void {
-    if (this.#owner !== this.#current - 1 || this.#messages.length > 0) return;
-    this.#current = this.#owner;
-    this.#end();
-  }
-
-  /** The new process ends with a connection that it has not confirmed. @returns whether the old one is rid of the rest */
-  die(): Promise<boolean> {
-    this.#end();
-    this.message();
-    return this.#handOvers[0] as Promise<boolean>;
-  }
-
-  /** One more client of the first process. */
-  connect(): Wire {
-    const wire = new Wire();
-    (this.#processes[0] as Connections).accept(PROTOCOLS.tcp, wire.open().asSocket, null as never);
-    return wire;
-  }
-
-  #give(connection: HandedOver, to: Connections): Promise<void> {
-    return new Promise((resolve) => {
-      this.#messages.push(() => {
-        this.#socket.detach();
-        this.#socket = this.wire.open();
-        const message: unknown = JSON.parse(JSON.stringify(messageOf(connection)));
-        const handedOver = handedOverOf(message, this.#socket.asSocket);
-        if (handedOver !== null) to.continue(handedOver);
-        this.#owner++;
-        resolve();
-      });
-    });
-  }
-
-  message(): void {
-    this.#messages.shift()?.();
-  }
-
-  answer(pick: number, count: number): void {
-    for (let i = 0; i < count && this.pending.length > 0; i++) {
-      this.pending.splice(pick % this.pending.length, 1)[0]?.answer();
-    }
-  }
-
-  /** Everything that can happen does. */
-  async finish(): Promise<void> {
-    this.wire.takes = true;
-    for (let quiet = 0; quiet < 4; quiet++) {
-      const before = `${this.wire.received.length} ${this.wire.unread} ${this.asked.length}`;
-      this.message();
-      this.wire.take();
-      this.wire.deliver(100_000);
-      this.answer(0, this.pending.length);
-      await due();
-      const after = `${this.wire.received.length} ${this.wire.unread} ${this.asked.length}`;
-      if (after !== before || this.#messages.length > 0) quiet = 0;
-    }
-    await Promise.all(this.#handOvers);
-  }
-
-  async step(step: Step, rest: { text: string }): Promise<void> {
-    // What the system reports, it reports when nothing else is due.
-    if (step.do !== "answer" && step.do !== "turn") await due();
-    switch (step.do) {
-      case "send":
-        this.wire.send(rest.text.slice(0, step.octets));
-        rest.text = rest.text.slice(step.octets);
-        return;
-      case "deliver":
-        return this.wire.deliver(step.octets, step.pick);
-      case "answer":
-        return this.answer(step.pick, step.count);
-      case "hand-over":
-        void this.handOver();
-        return;
-      case "call-off":
-        return this.callOff();
-      case "message":
-        return this.message();
-      case "take":
-        this.wire.takes = step.takes;
-        if (step.takes) this.wire.take();
-        return;
-      case "turn":
-        return due();
-      case "end":
-        if (rest.text === "") this.wire.end();
-    }
-  }
-}
-
-/** Lets what is due run. */
-async function due(): Promise<void> {
-  for (let i = 0; i < 5; i++) await new Promise<void>((resolve) => process.nextTick(resolve));
-}
-
-function repliesTo(protocol: Spoken, recipients: readonly string[]): string {
-  return recipients
-    .map((recipient) => {
-      const question = { socketmap: { map: "access", key: recipient }, tcp: `get ${recipient}` };
-      const asked =
-        protocol === "policy"
-          ? new Map([
-              ["request", "smtpd_access_policy"],
-              ["recipient", recipient],
-            ])
-          : question[protocol];
-      const exchange = PROTOCOLS[protocol].exchange(asked);
-      return exchange.kind === "ask" ? exchange.reply(resolutionOf(recipient).answer) : exchange.reply;
-    })
-    .join("");
-}
-
 describe("a connection that processes hand on", () => {
   it(`answers each question once, in order, about its own address (${SEQUENCES} sequences)`, async () => {
     await fc.assert(
@@ -273,16 +52,18 @@ describe("a connection that processes hand on", () => {
         fc.boolean(),
         steps,
         async (protocol, count, isCached, sequence) => {
-          const model = new Model(protocol, isCached);
+          const model = new Model(isCached);
           const recipients = Array.from({ length: count }, (_, i) => recipientOf(i));
-          const rest = { text: recipients.map(QUESTIONS[protocol]).join("") };
-          for (const step of sequence) await model.step(step, rest);
-          model.wire.send(rest.text);
+          model.connect(protocol, recipients);
+          for (const step of sequence) await model.step(step);
           await model.finish();
           expect(model.lost).toEqual([]);
-          expect(model.asked).toEqual(recipients);
-          expect(model.wire.received).toBe(repliesTo(protocol, recipients));
-          expect(model.wire.unread).toBe(0);
+          for (const client of model.clients) {
+            const own = new Set(client.recipients);
+            expect(model.asked.filter((recipient) => own.has(recipient))).toEqual(client.recipients);
+            expect(client.wire.received).toBe(client.replies());
+            expect(client.wire.unread).toBe(0);
+          }
         },
       ),
       { numRuns: SEQUENCES },
@@ -290,45 +71,212 @@ describe("a connection that processes hand on", () => {
   });
 
   it("stays where it is if the other process ends with the only one that it was given", async () => {
-    const model = new Model("tcp", false);
+    const model = new Model();
+    model.connect("tcp");
     void model.handOver();
     await due();
     expect(await model.die()).toBe(false);
     // New clients are this process's again.
-    const late = model.connect();
-    late.send("get nobody1@example.com\n");
-    late.deliver(100);
+    const late = model.connect("tcp", [recipientOf(1)]);
+    late.send();
+    late.wire.deliver(100);
     await due();
-    expect(model.asked).toEqual(["nobody1@example.com"]);
+    expect(model.asked).toEqual([recipientOf(1)]);
   });
 
   it("is handed on alone, and all are waited for: those too that connect meanwhile", async () => {
-    const model = new Model("tcp", false);
-    model.connect();
-    let isOver = false;
-    void model.handOver()?.then(() => {
-      isOver = true;
-    });
+    const model = new Model();
+    model.connect("tcp");
+    model.connect("tcp");
+    const over = state(model.handOver());
     for (let given = 1; given <= 3; given++) {
       await due();
-      expect([model.onTheirWay, isOver]).toEqual([1, false]);
-      if (given === 1) model.connect();
+      expect([model.onTheirWay, over.isOver]).toEqual([1, false]);
+      if (given === 1) model.connect("tcp");
       model.message();
     }
     await due();
-    expect([model.onTheirWay, isOver]).toEqual([0, true]);
+    expect([model.onTheirWay, over.isOver]).toEqual([0, true]);
     expect(model.sizes).toEqual([0, 3, 0]);
   });
 
   it("is handed on too if the client connects meanwhile", async () => {
-    const model = new Model("tcp", false);
-    model.wire.send("get nobody0@example.com\n");
-    model.wire.deliver(100);
+    const model = new Model();
+    ask(model.connect("tcp", [recipientOf(0)]));
     void model.handOver();
-    const late = model.connect();
+    const late = model.connect("tcp", [recipientOf(1)]);
     await due();
-    late.send("get nobody1@example.com\n");
-    late.deliver(100);
-    expect(model.asked).toEqual(["nobody0@example.com"]);
+    ask(late);
+    expect(model.asked).toEqual([recipientOf(0)]);
+  });
+
+  it("answers here until its turn, however many are before it and however long they take", async () => {
+    const model = new Model();
+    for (let i = 0; i < 9; i++) model.connect("tcp");
+    const last = model.connect(
+      "tcp",
+      Array.from({ length: 8 }, (_, i) => recipientOf(i)),
+    );
+    const over = state(model.handOver());
+    for (let given = 1; given <= 10; given++) {
+      await due();
+      expect([model.onTheirWay, over.isOver]).toEqual([1, false]);
+      await advance(model, 3_000);
+      if (given <= 8) {
+        last.send(`get ${recipientOf(0)}\n`.length);
+        last.wire.deliver(100);
+        expect(model.asked).toHaveLength(given);
+        model.answer(0, 1);
+        await due();
+        expect(last.wire.received).toBe(last.replies(given));
+      }
+      model.message();
+    }
+    await due();
+    expect([model.sizes, over.isOver]).toEqual([[0, 10, 0], true]);
   });
 });
+
+describe("a hand-over ends", () => {
+  it("when none was handed on for four seconds, as one whose replies are missing", async () => {
+    const model = new Model();
+    ask(model.connect("tcp", [recipientOf(0)]));
+    model.connect("tcp");
+    const over = state(model.handOver());
+    await due();
+    model.message();
+    await advance(model, 7_999);
+    expect([model.sizes, over.isOver]).toEqual([[1, 1, 0], false]);
+    await advance(model, 1);
+    expect([model.sizes, over.isOver]).toEqual([[1, 1, 0], true]);
+  });
+
+  it("after a minute, although it gets on", async () => {
+    const model = new Model();
+    for (let i = 0; i < 40; i++) model.connect("tcp");
+    const over = state(model.handOver());
+    for (let second = 0; second < 60; second += 3) {
+      expect(over.isOver).toBe(false);
+      await advance(model, 3_000);
+      model.message();
+    }
+    await due();
+    expect([model.sizes, over.isOver]).toEqual([[19, 20, 0], true]);
+  });
+
+  it("within four seconds once those that were open at the start are handed on, although clients go on connecting", async () => {
+    const model = new Model();
+    model.connect("tcp");
+    const over = state(model.handOver());
+    for (let i = 0; i < 4; i++) {
+      expect(over.isOver).toBe(false);
+      model.connect("tcp");
+      await advance(model, 1_000);
+      model.message();
+    }
+    await due();
+    expect([model.sizes, over.isOver]).toEqual([[0, 4, 0], true]);
+  });
+});
+
+describe("when the listeners are closed", () => {
+  it("those that came last are still handed on, each when it is answered", async () => {
+    const model = new Model();
+    const late = [1, 2].map((i) => model.connect("tcp", [recipientOf(i)]));
+    late.forEach(ask);
+    void model.handOver();
+    await advance(model, 4_000);
+    const left = model.leave();
+    for (const client of late) {
+      await advance(model, 1_500);
+      model.answer(0, 1);
+      await due();
+      model.message();
+      expect(client.wire.received).toBe(client.replies());
+    }
+    await advance(model, 100);
+    expect([await left, model.sizes]).toEqual([0, [0, 2, 0]]);
+  });
+
+  it("what is not handed on for four seconds more is answered, closed and counted", async () => {
+    const model = new Model();
+    const client = model.connect("tcp", [recipientOf(0), recipientOf(1)]);
+    ask(client);
+    // What its client ends is not.
+    model.connect("tcp").wire.end();
+    for (const { wire } of model.clients) wire.deliver(100);
+    void model.handOver();
+    await advance(model, 4_000);
+    const left = model.leave();
+    await advance(model, 4_099);
+    expect(client.wire.received).toBe("");
+    await advance(model, 1);
+    model.answer(1, 1);
+    model.answer(0, 1);
+    await advance(model, 4_000);
+    expect(client.wire.received).toBe(client.replies());
+    expect([await left, model.sizes]).toEqual([1, [0, 0, 0]]);
+  });
+
+  it("and the other process ends, all others are served until they are closed", async () => {
+    const model = new Model();
+    const busy = model.connect("tcp", [recipientOf(0), recipientOf(1)]);
+    model.connect("tcp");
+    ask(busy);
+    void model.handOver();
+    await advance(model, 4_000);
+    const late = model.connect("tcp", [recipientOf(2)], false);
+    const left = model.leave();
+    await model.die();
+    ask(late);
+    await due();
+    expect([model.onTheirWay, model.asked]).toEqual([0, [0, 1, 2].map(recipientOf)]);
+    model.answer(0, 3);
+    await advance(model, 4_500);
+    await advance(model, 4_000);
+    expect([await left, model.sizes]).toEqual([2, [0, 1, 0]]);
+    for (const client of [busy, late]) expect(client.wire.received).toBe(client.replies());
+  });
+});
+
+describe("a stop while connections are handed on", () => {
+  it("hands on none of the rest: what they ask is answered, and they are closed", async () => {
+    const model = new Model();
+    const clients = [0, 1, 2].map((i) => model.connect("tcp", [recipientOf(i)]));
+    void model.handOver();
+    await due();
+    const stopped = model.stop();
+    for (const client of clients) client.send();
+    model.message();
+    await due();
+    for (const { wire } of clients) wire.deliver(100);
+    expect(model.onTheirWay).toBe(0);
+    model.answer(0, 3);
+    await advance(model, 100);
+    await advance(model, 400);
+    await stopped;
+    expect(model.sizes).toEqual([0, 1, 0]);
+    for (const client of clients) expect(client.wire.received).toBe(client.replies());
+  });
+});
+
+/** The client sends all its questions. */
+function ask(client: ModelClient): void {
+  client.send();
+  client.wire.deliver(1_000);
+}
+
+function state(over: Promise<unknown> | undefined): { readonly isOver: boolean } {
+  const seen = { isOver: false };
+  void over?.then(() => {
+    seen.isOver = true;
+  });
+  return seen;
+}
+
+/** In the first process. */
+async function advance(model: Model, ms: number): Promise<void> {
+  await due();
+  await model.times[0]?.advance(ms);
+  await due();
+}

@@ -29,11 +29,11 @@ function rig() {
       handOver: (give) => {
         given = give;
         said.push("giving");
-        return step<boolean>("given");
+        return step<number | null>("given");
       },
     },
     log: {
-      replaced: (pid, connections) => said.push(`replaced ${pid} ${connections}`),
+      replaced: (pid, { connections, closed }) => said.push(`replaced ${pid} ${connections} ${closed}`),
       replaceFailed: (why) => said.push(`failed: ${why}`),
       nobodyListens: (why) => said.push(`nobody: ${why}`),
     },
@@ -56,12 +56,12 @@ describe("a hand-over", () => {
     steps.ready?.();
     await settle();
     for (const each of ["one", "lost", "two"]) await give(each);
-    steps.given?.(true);
+    steps.given?.(3);
     await settle();
     expect(said).toEqual(["giving", "lost: not taken"]);
     steps.done?.(null);
     expect(await replaced).toBe("replaced");
-    expect(said.slice(2)).toEqual(["work ended", "replaced 7 2"]);
+    expect(said.slice(2)).toEqual(["work ended", "replaced 7 2 3"]);
     expect(await replace()).toBe("ending");
   });
 
@@ -74,14 +74,14 @@ describe("a hand-over", () => {
     steps.ready?.();
     await settle();
     steps.ended?.(died);
-    steps.given?.(false);
+    steps.given?.(null);
     expect(await second).toBe("continues");
     expect(said).toEqual(["failed: it died", "giving", "failed: it died"]);
     // It can be tried again.
     const third = replace();
     steps.ready?.();
     await settle();
-    steps.given?.(true);
+    steps.given?.(0);
     await settle();
     steps.done?.(null);
     expect(await third).toBe("replaced");
@@ -92,7 +92,7 @@ describe("a hand-over", () => {
     const replaced = replace();
     steps.ready?.();
     await settle();
-    steps.given?.(true);
+    steps.given?.(0);
     await settle();
     steps.done?.(died);
     expect(await replaced).toBe("nobody-listens");
@@ -109,7 +109,7 @@ describe("a hand-over", () => {
           handOver.stop();
           steps.ended?.(died);
         }
-        steps[name]?.(name === "given" ? at !== "given" : name === "done" ? died : undefined);
+        steps[name]?.(name === "given" ? (at === "given" ? null : 0) : name === "done" ? died : undefined);
         await settle();
       }
       expect(await replaced).toBe("ending");

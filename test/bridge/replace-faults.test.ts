@@ -4,7 +4,6 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { hookBody } from "../../integrations/stalwart/hook-message.ts";
 import { pause, temporaryFolder } from "../support/processes.ts";
 import { type BridgeProcess, type LoopbackEdge, startBoth, working } from "./support/bridge-process.ts";
-import { ask } from "./support/hooks.ts";
 import { isRunning, replace } from "./support/replacing.ts";
 import { askOnce, Client, netstring } from "./support/sockets.ts";
 
@@ -16,6 +15,8 @@ import { askOnce, Client, netstring } from "./support/sockets.ts";
 const USER = netstring("access user@example.com");
 const SLOW_USER = netstring("access user-slow@example.com");
 const DUNNO = "8:OK DUNNO,";
+const HOOK_BODY = hookBody("rcpt", ["user@example.com"]);
+const HOOK = `POST /v1/hooks/mta HTTP/1.1\r\nhost: bridge\r\ncontent-length: ${HOOK_BODY.length}\r\n\r\n${HOOK_BODY}`;
 
 /** A bridge whose edge answers about `user-slow` when the test says so. */
 class Rig {
@@ -198,29 +199,50 @@ describe("the old process continues if the new one", () => {
 });
 
 describe("the old process ends with an error if the new one", () => {
-  it("is killed when the old one has closed its listeners", async () => {
+  it("is killed when the old one has closed its listeners: a hook that it has begun to read is answered", async () => {
     const rig = await Rig.start();
-    const hooks: Promise<string>[] = [];
-    const post = (): void => {
-      const asked = ask(rig.bridge.address("hooks"), hookBody("rcpt", ["user-slow@example.com"]));
-      hooks.push(
-        asked.then(
-          ({ action }) => action ?? "",
-          () => "closed",
-        ),
-      );
-    };
-    const posting = setInterval(post, 200);
-    post();
+    const clients = await Promise.all(Array.from({ length: 15 }, () => HookClient.connect(rig)));
+    // One after the other, since each may take ten seconds: enough for a new process that starts slowly.
+    const waiting = [...clients];
+    const beginning = setInterval(() => waiting.shift()?.begin(), 2_000);
+    waiting.shift()?.begin();
     const next = await rig.replace();
     await until(() => socketsOf(rig.pid, rig.file, true) === 0);
     process.kill(next, "SIGKILL");
-    clearInterval(posting);
-    rig.answer();
+    clearInterval(beginning);
+    const answers = await Promise.all(clients.map((client) => client.end()));
+    expect(answers).toContain("accept");
     const { code, stderr } = await rig.bridge.running.ended;
-    expect(await Promise.all(hooks)).toContain("accept");
     expect(code).toBe(1);
     expect(stderr).toMatch(/"event":"replace-failed".*nobody listens any more/);
     expect(stderr).not.toContain('"event":"replaced"');
   });
 });
+
+/** A connection of the first process to its hooks. It is not handed on. */
+class HookClient {
+  readonly #client: Client;
+
+  private constructor(client: Client) {
+    this.#client = client;
+  }
+
+  static async connect(rig: Rig): Promise<HookClient> {
+    const client = await Client.connect(rig.bridge.address("hooks"));
+    await client.send(HOOK).told(/"accept"/);
+    client.text = "";
+    return new HookClient(client);
+  }
+
+  /** Sends all of a request but its last octet. */
+  begin(): void {
+    this.#client.send(HOOK.slice(0, -1));
+  }
+
+  /** Sends that. @returns what is to be done; empty if the connection was closed */
+  async end(): Promise<string> {
+    const text = await this.#client.send(HOOK.slice(-1)).closed();
+    this.#client.leave();
+    return /"action":"(\w+)"/.exec(text)?.[1] ?? "";
+  }
+}

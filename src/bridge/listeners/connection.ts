@@ -105,9 +105,11 @@ export class Connection {
     return this.#client === null || this.#client.socket.writableFinished;
   }
 
-  /** Answers the whole questions that have arrived, then closes. */
-  finish(): void {
+  /** Answers the whole questions that have arrived, then closes. @returns whether it would have gone on without that */
+  finish(): boolean {
+    const wasOpen = this.#client !== null && !this.#isEnding(this.#client);
     this.#end("by-bridge");
+    return wasOpen;
   }
 
   /**

@@ -15,6 +15,10 @@ export const LAST_READ_MS = 100;
 const CLOSE_MS = 400;
 /** How long a stop waits for clients, ms. */
 export const STOP_MS = 4_000;
+/** In so much time a hand-over gives one more connection away, or it is over, ms. */
+const PROGRESS_MS = 4_000;
+/** How long a hand-over may take while both processes listen, ms. */
+const HAND_OVER_MS = 60_000;
 
 export interface ConnectionsOptions extends BridgePorts {
   readonly context: ConnectionContext;
@@ -88,7 +92,7 @@ export class Connections {
 
   /**
    * Hands every connection over once the questions under way are answered, and those that clients open meanwhile. Those
-   * that end meanwhile, or take too long, stay here, for {@link stop}.
+   * that end meanwhile stay here, and {@link leave} gives away the rest.
    * @param give sends one to the other process; resolves when that has it
    * @param ended resolves if the other process ends
    * @returns false if the other process has ended: all that were not sent continue here
@@ -100,12 +104,29 @@ export class Connections {
     let hasEnded = false;
     const gone = ended.then(() => {
       hasEnded = true;
+      this.#giving = null;
+      giving.end();
+      for (const connection of this.#open.keys()) connection.keep();
     });
-    await Promise.race([gone, firstOf(this.#options.timers, STOP_MS, () => giving.all())]);
-    if (!hasEnded) return true;
-    this.#giving = null;
-    for (const connection of this.#open.keys()) connection.keep();
-    return false;
+    await Promise.race([gone, this.#allGiven(giving)]);
+    return !hasEnded;
+  }
+
+  /**
+   * Resolves when all are given away, or it is time to close the listeners: none of the connections that were open at the
+   * start was given away for too long, or all were, and clients open more and more.
+   */
+  async #allGiven(giving: Giving): Promise<void> {
+    const { clock, timers } = this.#options;
+    const latest = clock.now() + HAND_OVER_MS;
+    let rest = [...this.#open.keys()];
+    for (let before = Number.POSITIVE_INFINITY; rest.length < before && clock.now() < latest; ) {
+      before = rest.length;
+      const given = await firstOf(timers, PROGRESS_MS, () => giving.all().then(() => true));
+      if (given === true) return;
+      rest = rest.filter((connection) => this.#open.has(connection));
+      if (rest.length === 0) return;
+    }
   }
 
   #give(connection: Connection, { protocol, socket }: Accepted, giving: Giving): void {
@@ -117,15 +138,34 @@ export class Connections {
 
   /** Answers what was asked, and closes. No listener is open any more. */
   async stop(): Promise<void> {
-    const { timers } = this.#options;
+    // Another process that takes over is stopped too.
+    this.#giving?.end();
+    await this.#finishAll();
+  }
+
+  /**
+   * Gives away those that are left after {@link handOver}, such as those that came last, and ends as {@link stop} does. No
+   * listener is open any more.
+   * @returns how many connections were closed although their clients had not ended them
+   */
+  async leave(): Promise<number> {
+    const giving = this.#giving;
+    if (giving !== null) await firstOf(this.#options.timers, STOP_MS, () => giving.all());
+    return this.#finishAll();
+  }
+
+  /** @returns how many clients had not ended their connections */
+  async #finishAll(): Promise<number> {
     this.#stopSweep();
-    await timers.sleep(LAST_READ_MS);
-    for (const connection of this.#open.keys()) connection.finish();
+    await this.#options.timers.sleep(LAST_READ_MS);
+    let closed = 0;
+    for (const connection of this.#open.keys()) if (connection.finish()) closed++;
     const over = new AbortController();
     const destroyed = this.#destroyRest(over.signal);
     await this.#ended();
     over.abort();
     await destroyed;
+    return closed;
   }
 
   async #destroyRest(over: AbortSignal): Promise<void> {

@@ -15,15 +15,24 @@ export type Give = (connection: HandedOver) => Promise<void>;
 
 /**
  * Gives connections to another process, each when no reply is missing. One is on its way at a time: if the other process
- * ends, the rest are still here.
+ * ends, the rest are still here. Questions of a connection are answered here until its turn, however many are before it.
  */
 export class Giving {
   readonly #give: Give;
+  /** Those that have not had their turn, one after the other. */
+  readonly #line = new Semaphore(1);
+  /** To be on the way. One that had to be waited for in its turn stands behind one of the line only. */
   readonly #turns = new Semaphore(1);
   readonly #underWay = new Set<Promise<void>>();
+  #isOver = false;
 
   constructor(give: Give) {
     this.#give = give;
+  }
+
+  /** Gives nothing more away. */
+  end(): void {
+    this.#isOver = true;
   }
 
   /** @param leave called when the connection is no longer this process's */
@@ -38,10 +47,23 @@ export class Giving {
   }
 
   async #giveOne(connection: Connection, leave: (state: ParserState) => HandedOver): Promise<void> {
-    if (!(await connection.release())) return;
+    let quiet: Promise<boolean>;
+    const next = await this.#line.acquire();
+    try {
+      if (this.#isOver) return;
+      quiet = connection.release();
+      // One whose replies are missing lets others go first.
+      if (await Promise.race([quiet, null])) return await this.#giveNow(connection, leave);
+    } finally {
+      next();
+    }
+    if (await quiet) await this.#giveNow(connection, leave);
+  }
+
+  async #giveNow(connection: Connection, leave: (state: ParserState) => HandedOver): Promise<void> {
     const release = await this.#turns.acquire();
     try {
-      const state = connection.giveAway();
+      const state = this.#isOver ? null : connection.giveAway();
       if (state !== null) await this.#give(leave(state));
     } finally {
       release();

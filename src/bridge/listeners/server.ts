@@ -86,31 +86,34 @@ export class BridgeServer {
   }
 
   /**
-   * Leaves listeners and connections to another process, within ten seconds. The listeners are closed last: if the other
+   * Leaves listeners and connections to another process, within 75 seconds. The listeners are closed last: if the other
    * process ends before that, this one continues.
    * @param give sends one connection
    * @param ended resolves if the other process ends
-   * @returns whether it did; if not, it is as if nothing had happened
+   * @returns how many connections did not get there in time, and were closed; null if the other process has ended, and it is
+   * as if nothing had happened
    */
-  async handOver(give: Give, ended: Promise<unknown>): Promise<boolean> {
-    if (!(await this.#connections.handOver(give, ended))) return false;
-    await this.#stop(true);
-    return true;
+  async handOver(give: Give, ended: Promise<unknown>): Promise<number | null> {
+    if (!(await this.#connections.handOver(give, ended))) return null;
+    return this.#leave();
   }
 
   /** Accepts no new clients, answers what was asked, and closes, within five seconds. */
   async stop(): Promise<void> {
-    await this.#stop(false);
+    this.#listeners.close();
+    await Promise.all([this.#connections.stop(), this.#hooks.ended()]);
   }
 
   /** Closes everything and leaves the files of unix sockets to the process that this one could not replace. */
   async giveUp(): Promise<void> {
-    await this.#stop(true);
+    await this.#leave();
   }
 
-  async #stop(isReplaced: boolean): Promise<void> {
-    this.#listeners.close(isReplaced);
-    await Promise.all([this.#connections.stop(), this.#hooks.ended()]);
+  /** Another process listens on. @returns how many connections were closed */
+  async #leave(): Promise<number> {
+    this.#listeners.close(true);
+    const [closed] = await Promise.all([this.#connections.leave(), this.#hooks.ended()]);
+    return closed;
   }
 
   #serverOf(name: ProtocolName): Server {

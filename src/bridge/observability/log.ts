@@ -29,6 +29,14 @@ export interface LogOptions {
   wall(): number;
 }
 
+/** Connections of a bridge that was replaced. */
+export interface ReplacedCounts {
+  /** Those that the other process has. */
+  readonly connections: number;
+  /** Those that did not get there in time. */
+  readonly closed: number;
+}
+
 /** Structured logs: a line of JSON for each event, and a method for each event, so that nothing else is logged. */
 export class BridgeLog {
   readonly #logger: Logger;
@@ -128,8 +136,9 @@ export class BridgeLog {
   }
 
   /** Another process answers now. */
-  replaced(pid: number | null, connections: number): void {
-    this.#write("info", "replaced", "another process has taken over", { pid, connections });
+  replaced(pid: number | null, { connections, closed }: ReplacedCounts): void {
+    const level = closed > 0 ? "warn" : "info";
+    this.#write(level, "replaced", "another process has taken over", { pid, connections, closed });
   }
 
   replaceFailed(why: string): void {

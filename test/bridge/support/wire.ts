@@ -90,6 +90,10 @@ export class WireSocket extends Duplex {
     this.read(0);
   }
 
+  get wire(): Wire {
+    return this.#wire;
+  }
+
   get asSocket(): Socket {
     return this as unknown as Socket;
   }
