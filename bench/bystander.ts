@@ -2,7 +2,7 @@
  * How long one client's unknown names wait while another client's token sends large plans without a pause, and then while it
  * commits large lists. In workerd, where the edge and the Registry share a thread. Run with:
  *
- *   node bench/bystander.ts [names of the other list [names of a list that is committed ...]]
+ *   node bench/bystander.ts [names of the other list [names of a list that is committed, or none ...]]
  */
 
 import {
@@ -14,7 +14,8 @@ import {
 } from "../src/directory/index.ts";
 import { stablelibHashing } from "../src/directory/stablelib.ts";
 import { commitOf, tableFrom } from "../src/publish/index.ts";
-import { cpuOf } from "./rig/processes.ts";
+import { startSending } from "./rig/plan-senders.ts";
+import { cpuOf, memoryOf } from "./rig/processes.ts";
 import { clientOf } from "./rig/publisher.ts";
 import { World } from "./rig/world.ts";
 
@@ -27,14 +28,18 @@ const COMMITS = 6;
 const BIG = "big.example";
 
 const names = Number(process.argv[2] ?? 20_000);
-const committed = (process.argv[3] === undefined ? ["200000", "1000000"] : process.argv.slice(3)).map(Number);
+const committed = (process.argv[3] === undefined ? ["200000", "1000000"] : process.argv.slice(3))
+  .filter((count) => count !== "none")
+  .map(Number);
 await using world = await World.make({ ROLLCALL_KV_WRITES: "1000000000" });
 await using edge = await world.serve();
 await world.publish(edge, world.list(1_000, BYSTANDER), BYSTANDER);
 await world.publish(edge, world.list(names, HEAVY), HEAVY);
 
 const admin = clientOf(world, edge);
-const { token } = await admin.createToken({ role: "publish", domains: [HEAVY], note: null });
+const tokens: string[] = [];
+for (let i = 0; i < PLANS; i++)
+  tokens.push((await admin.createToken({ role: "publish", domains: [HEAVY], note: null })).token);
 const { token: check } = await admin.createToken({ role: "check", domains: [BYSTANDER], note: null });
 const head = await admin.domain(HEAVY);
 
@@ -58,25 +63,6 @@ const body = JSON.stringify({
     },
   ],
 });
-
-let isOver = false;
-const answers: Record<string, number> = {};
-async function heavy(): Promise<void> {
-  while (!isOver) {
-    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
-    const sent = fetch(`${edge.origin}/v1/plans`, { method: "POST", headers, body });
-    // One that is refused before its body was read may break while it is being sent.
-    const status = await sent.then(
-      async (response) => {
-        await response.text();
-        return response.status;
-      },
-      () => "broken off",
-    );
-    answers[status] = (answers[status] ?? 0) + 1;
-    if (status !== 200) await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
 
 const waits: number[] = [];
 /** The same in milliseconds of CPU of workerd, which other processes of the machine do not prolong. */
@@ -117,11 +103,19 @@ function spread(values: number[]): string {
 }
 
 await watch("alone", 5);
-const sending = Array.from({ length: PLANS }, heavy);
-await watch(`beside ${PLANS} plans of ${(body.length / 1e6).toFixed(0)} MB`, SECONDS);
-isOver = true;
-await Promise.all(sending);
-console.log("plans", answers);
+for (const [whose, senders] of [
+  ["one token", tokens.map(() => tokens[0] as string)],
+  [`${PLANS} tokens`, tokens],
+] as const) {
+  const end = startSending({ url: `${edge.origin}/v1/plans`, tokens: senders, body });
+  await watch(`beside ${PLANS} plans of ${(body.length / 1e6).toFixed(0)} MB, of ${whose}`, SECONDS);
+  console.log(
+    "plans",
+    await end(),
+    `${((memoryOf(edge.pid, "VmHWM") ?? 0) / 1e6).toFixed(0)} MB at the most`,
+  );
+}
+await watch("alone again", 5);
 
 const masterKey = readMasterKey(world.masterKey);
 /** Uploads a list of made-up fingerprints: so many, each `step`-th one of another list. @returns its table */

@@ -16,8 +16,8 @@ import type { PatchQueue } from "./patch-queue.ts";
 import { type Pause, pauseEvery } from "./pause.ts";
 import type { Actor, Changed } from "./protocol.ts";
 
-/** Names of a plan or a commit that are looked at before questions get their turn: about 10 ms of work. */
-export const JUDGED_IN_A_ROW = 16_384;
+/** Names of a plan or a commit that are looked at before questions get their turn: some 5 ms of work. A turn costs much less. */
+export const JUDGED_IN_A_ROW = 4_096;
 /** The same of a commit that nobody waits for: it is judged at once. */
 const JUDGED_AT_ONCE = 65_536;
 /**
