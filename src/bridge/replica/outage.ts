@@ -13,6 +13,8 @@ export interface OutageParts {
   silence(since: number): number;
   /** A reader over the same store that knows of no log. */
   readerOfNoLog(host: ReaderHost): ReaderHost;
+  /** A fault of the bridge, in work that nobody waits for. */
+  failed(error: unknown): void;
 }
 
 const asHeard = ({ incarnation, number }: Position): Heard => ({ incarnation, generation: number });
@@ -25,12 +27,14 @@ export class Outage {
   readonly lists: KeptLists;
   readonly answers = new EdgeAnswers();
   readonly #readerOfNoLog: OutageParts["readerOfNoLog"];
+  readonly #failed: OutageParts["failed"];
   /** Reads lists of earlier logs, which count for nothing in the present one. Made when it is first needed. */
   #reader: { readonly of: ReaderHost; readonly reader: ReaderHost } | null = null;
 
-  constructor({ acceptGrace, silence, readerOfNoLog }: OutageParts) {
+  constructor({ acceptGrace, silence, readerOfNoLog, failed }: OutageParts) {
     this.lists = new KeptLists(acceptGrace, silence);
     this.#readerOfNoLog = readerOfNoLog;
+    this.#failed = failed;
   }
 
   /** What an earlier run stored of a partition's log. @param contact the last one with it, on the replica's clock */
@@ -128,10 +132,12 @@ export class Outage {
       return;
     }
     this.answers.exclude(domain, recipient);
-    // Room is for those whom the list would accept.
-    void this.#listed(host, recipient, domain).then((listed) => {
-      if (listed === null) this.answers.include(domain, recipient);
-    });
+    // Room is for those whom the list would accept. Who is not known to be none of them keeps it.
+    this.#listed(host, recipient, domain)
+      .then((listed) => {
+        if (listed === null) this.answers.include(domain, recipient);
+      })
+      .catch(this.#failed);
   }
 
   /**

@@ -98,6 +98,7 @@ export class Replica {
       acceptGrace: options.acceptGrace,
       silence: (since) => this.#time.silence(since),
       readerOfNoLog: (host) => host.ofNoLog(),
+      failed: (error) => options.observer.failed(error),
     });
     this.#syncs = new SyncQueue(
       { ...options, keys: this.#keys },

@@ -1,5 +1,6 @@
 /* Whom a replica accepts without the edge although it has heard of something newer, and for how long. */
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { ReaderHost } from "../../../src/bridge/replica/reader-host.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW } from "../../../testing/world.ts";
 import { answerOf } from "../support/answers.ts";
 import { AskedHost, type HostOptions, ReplicaWorld } from "./support-world.ts";
@@ -150,6 +151,21 @@ describe("whom the edge does not accept in a newer list", () => {
     world.isAway = true;
     await world.clock.advance(WINDOW);
     expect([await said("bob"), await said("leaver")]).toEqual(["250 replica", "451 none"]);
+  });
+
+  it("is remembered if nobody can say what the list here has of them, and why is said", async () => {
+    await begin();
+    const incarnation = at.host.lists.heard(DOMAIN)?.incarnation as number;
+    const broken = new Error("the reader is broken");
+    const check = vi.spyOn(ReaderHost.prototype, "check").mockRejectedValue(broken);
+    const answer = answerOf(`bob@${DOMAIN}`, "unknown", { generation: 50, incarnation });
+    at.host.lists.learn(`bob@${DOMAIN}`, DOMAIN, answer);
+    await world.clock.advance(1);
+    check.mockRestore();
+    expect(at.host.events.filter(([event]) => event === "failed")).toEqual([["failed", broken]]);
+    world.isAway = true;
+    await world.clock.advance(WINDOW);
+    expect([await said("alice"), await said("bob")]).toEqual(["250 replica", "451 none"]);
   });
 
   it("is not accepted from it either after a new log began whose list cannot be fetched", async () => {
