@@ -29,6 +29,7 @@ export class ReplicaTelemetry implements ReplicaObserver {
   readonly #bytes: Counter;
   /** By partition, whether the last poll failed. */
   readonly #isFailing = new Map<number, boolean>();
+  readonly #unwritable: Gauge;
   #isUnwritable = false;
 
   /** @param failed a fault of the bridge */
@@ -43,6 +44,11 @@ export class ReplicaTelemetry implements ReplicaObserver {
     for (const result of POLL_RESULTS) this.#polls.inc({ result }, 0);
     this.#syncFailures = counter("sync_failures_total", "Fetches of a domain's list that failed");
     this.#missing = counter("missing_total", "Parts of stored lists that were found missing or damaged");
+    this.#unwritable = new Gauge({
+      name: `${PREFIX}unwritable`,
+      help: "Whether the replica's folder could not be written, and may lack something or have too much since (0 or 1)",
+      registers: [registry],
+    });
     this.#bytes = counter("fetched_bytes_total", "Bytes of lists that were fetched from the edge");
   }
 
@@ -122,7 +128,7 @@ export class ReplicaTelemetry implements ReplicaObserver {
   }
 
   unwritable(error: Error): void {
-    this.#isUnwritable = true;
+    this.#noteWritable(false);
     const text =
       "the replica's folder cannot be written; answers continue, and what is new is kept in memory: free space on the disk, or correct the folder's permissions";
     const code = (error as NodeJS.ErrnoException).code ?? null;
@@ -131,8 +137,13 @@ export class ReplicaTelemetry implements ReplicaObserver {
 
   written(): void {
     if (!this.#isUnwritable) return;
-    this.#isUnwritable = false;
+    this.#noteWritable(true);
     this.#write("info", "written", "", "the replica's folder can be written again, and is complete", {});
+  }
+
+  #noteWritable(isWritable: boolean): void {
+    this.#isUnwritable = !isWritable;
+    this.#unwritable.set(isWritable ? 0 : 1);
   }
 
   unusable(path: string, why: string): void {

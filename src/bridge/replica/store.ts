@@ -10,6 +10,7 @@ import { messageOf } from "../../runtime/message-of.ts";
 import type { Disk } from "./disk/disk.ts";
 import type { SeenState } from "./edge-answers.ts";
 import type { BehindList, EarlierDomain } from "./kept-lists.ts";
+import { PendingRemovals } from "./pending-removals.ts";
 import type { Uptime } from "./replica-time.ts";
 import { seal, unseal } from "./sealed.ts";
 import { WaitingFiles } from "./waiting-files.ts";
@@ -43,9 +44,9 @@ export interface StoredTime {
 }
 
 export interface StoreObserver {
-  /** The folder cannot be written: what it lacks is kept in memory. */
+  /** The folder cannot be written: what it lacks is kept in memory, and what has to go stays in it. */
   unwritable(error: Error): void;
-  /** All that was kept in memory is in the folder now. */
+  /** The folder has all that it should have, and nothing else. */
   written(): void;
   /** A file cannot be used; it is fetched again. */
   unusable(path: string, why: string): void;
@@ -70,10 +71,12 @@ export class ReplicaStore {
   readonly #observer: StoreObserver;
   /** Files that the disk did not take. */
   readonly #unwritten: WaitingFiles;
-  /** Whether any had to wait since it was last said that the disk has all. */
-  #hasWaited = false;
-  /** Whether to write to the disk at all. */
-  isWritable = true;
+  readonly #unremoved = new PendingRemovals();
+  /** A removal that comes late. Nothing is written meanwhile, since it may be in a folder that goes. */
+  #removing: Promise<unknown> = Promise.resolve();
+  /** Whether the disk may have been behind since it was last said that it is not. */
+  #wasBehind = false;
+  #isWritable = true;
 
   /** @param maxUnwritten bytes that may wait in memory for the disk */
   constructor(disk: Disk, hashing: Hashing, maxUnwritten: number, observer: StoreObserver) {
@@ -81,6 +84,16 @@ export class ReplicaStore {
     this.#hashing = hashing;
     this.#unwritten = new WaitingFiles(maxUnwritten);
     this.#observer = observer;
+  }
+
+  /** Whether to write to the disk at all. */
+  get isWritable(): boolean {
+    return this.#isWritable;
+  }
+
+  set isWritable(isWritable: boolean) {
+    this.#isWritable = isWritable;
+    this.#wasBehind ||= !isWritable;
   }
 
   /** Bytes that wait in memory for the disk. */
@@ -167,7 +180,9 @@ export class ReplicaStore {
   /** Ids of a domain's blobs. */
   async blobIds(domain: string): Promise<Set<string>> {
     const folder = `blobs/${domain}`;
-    const written = (await this.#list(folder)).filter(isContentId);
+    const written = (await this.#list(folder)).filter(
+      (id) => isContentId(id) && !this.#unremoved.covers(`${folder}/${id}`),
+    );
     return new Set([...written, ...this.#unwritten.namesIn(folder)]);
   }
 
@@ -194,9 +209,14 @@ export class ReplicaStore {
     await this.#remove(`keys/${domain}`);
   }
 
-  /** Writes what waits in memory, as far as the disk takes it. A manifest waits behind its blobs and its key. */
+  /**
+   * Removes what has to go, and writes what waits in memory, as far as the disk takes it. A manifest waits behind its blobs
+   * and its key.
+   */
   async writeWaiting(): Promise<void> {
-    if (!this.#hasWaited || !this.isWritable) return;
+    if (!this.#wasBehind || !this.isWritable) return;
+    // First, since a full disk has more room then.
+    await this.#removeWaiting();
     const folders = new Set<string>();
     for (const [path, bytes] of this.#unwritten.all()) {
       if (this.#unwritten.get(path) !== bytes) continue;
@@ -207,9 +227,19 @@ export class ReplicaStore {
     }
     await this.#flushAll(folders);
     // Another one may have come meanwhile.
-    if (!this.#unwritten.isEmpty) return;
-    this.#hasWaited = false;
+    if (!this.#unwritten.isEmpty || !this.#unremoved.isEmpty) return;
+    this.#wasBehind = false;
     this.#observer.written();
+  }
+
+  async #removeWaiting(): Promise<void> {
+    for (const path of this.#unremoved.all()) {
+      // It may have been written since.
+      if (!this.#unremoved.has(path)) continue;
+      const removing = this.#isRemoved(path);
+      this.#removing = removing;
+      if (!(await removing)) return;
+    }
   }
 
   async #flushAll(folders: Set<string>): Promise<void> {
@@ -233,6 +263,7 @@ export class ReplicaStore {
   async #read(path: string): Promise<Uint8Array | null> {
     const waiting = this.#unwritten.get(path);
     if (waiting !== undefined) return waiting;
+    if (this.#unremoved.covers(path)) return null;
     try {
       return await this.#disk.read(path);
     } catch (error) {
@@ -257,11 +288,13 @@ export class ReplicaStore {
   }
 
   async #put(path: string, bytes: Uint8Array): Promise<void> {
+    this.#unremoved.keep(path);
+    await this.#removing;
     if (await this.#isWritten(path, bytes)) {
       this.#unwritten.forget(path);
       return;
     }
-    this.#hasWaited = true;
+    this.#wasBehind = true;
     this.#unwritten.put(path, bytes);
   }
 
@@ -287,10 +320,20 @@ export class ReplicaStore {
   async #remove(path: string): Promise<void> {
     this.#unwritten.forget(path);
     for (const name of this.#unwritten.namesIn(path)) this.#unwritten.forget(`${path}/${name}`);
+    if (await this.#isRemoved(path)) return;
+    this.#wasBehind = true;
+    this.#unremoved.add(path);
+  }
+
+  async #isRemoved(path: string): Promise<boolean> {
+    if (!this.isWritable) return false;
     try {
-      if (this.isWritable) await this.#disk.remove(path);
+      await this.#disk.remove(path);
+      this.#unremoved.done(path);
+      return true;
     } catch (error) {
       this.#observer.unwritable(error as Error);
+      return false;
     }
   }
 }

@@ -206,8 +206,10 @@ describe("a bridge with a replica", () => {
     await bridge.logged("replica-unwritable", { code: "EROFS" });
     await edge.publish(DOMAIN, [...NAMES, "newcomer"]);
     await bridge.comesToSay(`newcomer@${DOMAIN}`, "250 replica");
+    expect(await bridge.metrics()).toContain("\nrollcall_bridge_replica_unwritable 1\n");
     execFileSync("mount", ["-o", "remount,rw", folder]);
     await bridge.logged("replica-written");
+    expect(await bridge.metrics()).toContain("\nrollcall_bridge_replica_unwritable 0\n");
     await bridge.running.stop();
   });
 

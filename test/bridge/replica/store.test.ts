@@ -112,3 +112,100 @@ it("a file that waits again waits behind what came meanwhile, and counts once", 
   for (const [path] of files.all()) files.forget(path);
   expect([files.bytes, files.isEmpty]).toEqual([0, true]);
 });
+
+/** A store whose observer keeps what is said. */
+function watched(disk: MemoryDisk) {
+  const said: string[] = [];
+  const observer = {
+    ...quiet,
+    unwritable: () => void said.push("unwritable"),
+    written: () => void said.push("written"),
+  };
+  return { said, store: new ReplicaStore(disk, stablelibHashing, 1_000, observer) };
+}
+
+it("what the disk did not remove counts as not there, goes once the disk works again, and then that is said", async () => {
+  const disk = new MemoryDisk();
+  const { said, store } = watched(disk);
+  await store.putBlob(D, OLD, BYTES);
+  await store.putManifest(D, BYTES);
+  disk.fault = "read-only";
+  await store.removeDomain(D);
+  expect([await store.manifest(D), await store.blob(D, OLD), (await store.blobIds(D)).size]).toEqual([
+    null,
+    null,
+    0,
+  ]);
+  await store.writeWaiting();
+  expect([disk.files.size, said.includes("written")]).toEqual([2, false]);
+  disk.fault = null;
+  await store.writeWaiting();
+  await store.writeWaiting();
+  expect([disk.files.size, said.filter((what) => what === "written").length]).toEqual([0, 1]);
+});
+
+it("a list that is back stays, though its domain could not be removed before", async () => {
+  const disk = new MemoryDisk();
+  const { store } = watched(disk);
+  await store.putBlob(D, OLD, BYTES);
+  await store.putManifest(D, BYTES);
+  disk.fault = "read-only";
+  await store.removeDomain(D);
+  disk.fault = null;
+  // The removal has begun, and takes long.
+  let goOn = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  disk.wait = () => gate;
+  const catchingUp = store.writeWaiting();
+  const stored = store.putBlob(D, OLD, BYTES).then(() => store.putManifest(D, BYTES));
+  disk.wait = null;
+  goOn();
+  await Promise.all([catchingUp, stored]);
+  await store.writeWaiting();
+  expect([...disk.files.keys()].sort()).toEqual([`blobs/${D}/${OLD}`, `manifests/${D}`]);
+  expect([await store.blob(D, OLD), await store.manifest(D)]).toEqual([BYTES, BYTES]);
+});
+
+it("a part that a list needs again is not removed late", async () => {
+  const disk = new MemoryDisk();
+  const { store } = watched(disk);
+  for (const id of [OLD, NEW]) await store.putBlob(D, id, BYTES);
+  disk.fault = "read-only";
+  await store.tidy(D, new Set([NEW]), 1);
+  expect([...(await store.blobIds(D))]).toEqual([NEW]);
+  disk.fault = null;
+  await store.putBlob(D, OLD, BYTES);
+  await store.writeWaiting();
+  expect([...(await store.blobIds(D))].sort()).toEqual([OLD, NEW]);
+});
+
+it("a file that can never be removed does not keep others from being written", async () => {
+  const disk = new MemoryDisk();
+  const { said, store } = watched(disk);
+  await store.putBlob(D, OLD, BYTES);
+  disk.remove = async () => {
+    throw new Error("not permitted");
+  };
+  await store.removeDomain(D);
+  disk.fault = "full";
+  await store.putBlob(D, NEW, BYTES);
+  disk.fault = null;
+  await store.writeWaiting();
+  expect([store.unwrittenBytes, disk.files.has(`blobs/${D}/${NEW}`), said.includes("written")]).toEqual([
+    0,
+    true,
+    false,
+  ]);
+});
+
+it("a folder that could not be written at all is said to be whole again, also if nothing waited", async () => {
+  const { said, store } = watched(new MemoryDisk());
+  store.isWritable = false;
+  await store.writeWaiting();
+  expect(said).toEqual([]);
+  store.isWritable = true;
+  await store.writeWaiting();
+  expect(said).toEqual(["written"]);
+});
