@@ -8,10 +8,12 @@ import {
   canonicalLocalPart,
   DEFAULT_POLICY,
   encodeShard,
+  encodeTails,
   fingerprint,
   fingerprintIn,
   readManifest,
   sentinels,
+  toBase64Url,
   toHex,
 } from "../src/directory/index.ts";
 import { stablelibHashing } from "../src/directory/stablelib.ts";
@@ -64,9 +66,26 @@ async function upload(world: World, names: number): Promise<Result<unknown>> {
   return coreOf(world).putShard(D, toHex(stablelibHashing.sha256(bytes)), bytes, "thief");
 }
 
+/** A plan of a list with as many other names as the head has. */
+async function plan(world: World, names: number, i: number): Promise<Result<unknown>> {
+  const head = await headOf(world);
+  const all = Float64Array.from({ length: names }, (_, n) => (n + 1) * 2 ** 32 + i);
+  const planned = {
+    domain: D,
+    expect: head?.generation ?? 0,
+    key_id: head?.keyId ?? "",
+    canonicaliser: 1,
+    policy: {},
+    accepted: 2 * names,
+    names: { gone: "", back: toBase64Url(encodeTails(all)) },
+  };
+  return world.clock.run(coreOf(world).plan({ domains: [planned] }, null, "thief"));
+}
+
 const KINDS: readonly (readonly [what: string, send: Send])[] = [
   ["uploads of 256 kB that no commit names", (world) => upload(world, 50_000)],
   ["commits of a list of 5,000 names", (world, i) => commit(world, 5_000, i)],
+  ["plans of a list of 5,000 names, each with 5,000 more", (world, i) => plan(world, 5_000, i)],
   ["single changes, each with a key, of a list of 5,000 names", change],
 ];
 

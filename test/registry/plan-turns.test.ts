@@ -51,6 +51,23 @@ describe("a plan of many names", () => {
     expect(desk.world.registry().sql("SELECT * FROM guard_spans")).toEqual([]);
   });
 
+  it("stores nothing at all, whether it is judged, refused or a conflict", async () => {
+    const registry = desk.world.registry();
+    const tables = registry.sql("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
+    const everything = (): string =>
+      JSON.stringify(tables.map(({ name }) => [name, registry.sql(`SELECT * FROM "${name}"`)]));
+    const before = everything();
+    expect(tables.length).toBeGreaterThan(5);
+    const fair = { names: { gone: "", back: toBase64Url(encodeTails(Float64Array.of(1, 2, 3))) } };
+    const plan = await planned(spread, 100);
+    expect(accepted(await desk.plan([plan])).refusals[D]).toMatch(/would refuse/);
+    expect(accepted(await desk.plan([{ ...plan, ...fair, accepted: 13 }]))).toEqual({
+      refusals: { [D]: null },
+    });
+    expect(refused(await desk.plan([{ ...plan, expect: 99 }])).code).toBe("conflict");
+    expect(everything()).toBe(before);
+  });
+
   it("is refused before its first step if it was planned against another head", async () => {
     const { storage } = desk.world.registry();
     const records = new Records(storage, { hashing: stablelibHashing, keyFor: desk.world.keyFor });
