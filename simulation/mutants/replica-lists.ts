@@ -3,6 +3,7 @@ import { bridge, type Mutant, mutant } from "./patch.ts";
 
 const STORE = "replica/store.ts";
 const SYNC = "replica/sync-domain.ts";
+const OUTAGE = "replica/outage.ts";
 
 export const REPLICA_LIST_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -50,6 +51,33 @@ export const REPLICA_LIST_MUTANTS: readonly Mutant[] = [
       "replica/replica.ts",
       "if (!this.#outage.isHere(host, domain)) await this.#syncs.remove(domain);",
       ";",
+    ),
+  ),
+  mutant(
+    "a new log ends what the one before listed",
+    "a domain that a new log does not list is accepted for accept-grace",
+    bridge(
+      OUTAGE,
+      "      if (isNewLog) this.lists.noteEarlier(domain, before?.contact as number);\n      else if",
+      "      if (isNewLog) continue;\n      if",
+    ),
+  ),
+  mutant(
+    "accepts of an earlier log never end",
+    "they end with accept-grace",
+    bridge(
+      "replica/kept-lists.ts",
+      "return contact !== undefined && this.#silence(contact) < this.#acceptGrace;",
+      "return contact !== undefined;",
+    ),
+  ),
+  mutant(
+    "accepts of an earlier log count from the first contact with the new one",
+    "they count from the last contact with a log that listed the domain",
+    bridge(
+      OUTAGE,
+      "this.lists.noteEarlier(domain, before?.contact as number);",
+      "this.lists.noteEarlier(domain, askedAt);",
     ),
   ),
 ];
