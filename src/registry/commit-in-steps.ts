@@ -10,7 +10,7 @@ import {
   type JudgedCommit,
   judgeCommit,
 } from "./commit.ts";
-import { Damage, failure } from "./failure.ts";
+import { failure } from "./failure.ts";
 import type { FairQueue } from "./fair-queue.ts";
 import type { PatchQueue } from "./patch-queue.ts";
 import { type Pause, pauseEvery } from "./pause.ts";
@@ -78,7 +78,7 @@ async function judgedIn(
     return await inSteps(judgeCommit(host.context(), request, by, within), pause);
   } catch (error) {
     // Uploads may have expired meanwhile: that is no damage.
-    if (error instanceof Damage) checkCommit(host.context(), request, by);
+    checkCommit(host.context(), request, by);
     throw error;
   }
 }

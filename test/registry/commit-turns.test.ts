@@ -1,7 +1,13 @@
 /* A large commit is judged step by step before its transaction. What was judged is what is committed, whatever comes between. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { CommitResult, DomainCommit } from "../../src/api/index.ts";
-import { atOnce, departureColumns, type ManifestRecord, UNLISTED } from "../../src/directory/index.ts";
+import {
+  atOnce,
+  decodeLists,
+  departureColumns,
+  type ManifestRecord,
+  UNLISTED,
+} from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { commit, judgeCommit } from "../../src/registry/commit.ts";
 import { FairQueue } from "../../src/registry/fair-queue.ts";
@@ -103,6 +109,12 @@ describe("a commit of many names", () => {
     }
   });
 
+  it("defers nobody who leaves without a grace, since there is none to prolong", async () => {
+    await desk.publish(people(MANY), { policy: { grace: 0 } });
+    await run(send([await desk.prepare(people(MANY, MANY / 20))]));
+    expect((await desk.head())?.departures.count).toBe(0);
+  });
+
   it("is judged again if that took longer than those who leave are deferred for it", async () => {
     const { clock } = desk.world;
     meanwhile(2, () => clock.sleep(11 * SECOND));
@@ -155,13 +167,15 @@ describe("between the judgement of a large commit and its transaction", () => {
   it("a single change waits for ten seconds at most, and the commit ends with a conflict and has the next turn", async () => {
     const { clock } = desk.world;
     let change: Promise<unknown> = Promise.resolve();
+    let late: ManifestRecord | null = null;
     meanwhile(2, async () => {
       change = desk.core.patch(await desk.changes({ newcomer: 0 }), "tester", null);
       await clock.sleep(9.9 * SECOND);
-      expect((await desk.head())?.generation).toBe(1);
+      late = await desk.head();
       await clock.sleep(SECOND);
     });
     expect(refused(await run(send([next])))).toMatchObject({ code: "conflict", domain: D, head: 2 });
+    expect(late).toMatchObject({ generation: 1 });
     await run(change);
     expect((await desk.head())?.counts.active).toBe(MANY + 1);
   });
@@ -196,6 +210,28 @@ describe("between the judgement of a large commit and its transaction", () => {
       return result.ok ? "accepted" : result.error.message.replace(/\d+/g, "N");
     };
     expect(await says(desk, more)).toBe(await says(twin, same));
+  });
+
+  it("time passes, and the guard protects the list before it for a day from when it was replaced", async () => {
+    const { clock } = desk.world;
+    await desk.publish(people(3), { domain: OTHER });
+    meanwhile(2, async () => {
+      await desk.publish(people(4), { domain: OTHER });
+      await clock.sleep(8 * SECOND);
+    });
+    expect(numberOf(await run(send([next])))).toBe(4);
+    const rows = desk.world.registry().sql("SELECT lists FROM guard_ledgers WHERE domain = ?", D);
+    const superseded = Math.ceil(clock.now() / SECOND);
+    expect(decodeLists(rows[0]?.lists as Uint8Array)).toEqual([
+      { generation: 1, accepted: MANY, lost: MANY / 20, superseded },
+      { generation: 4, accepted: MANY, lost: 0, superseded: null },
+    ]);
+  });
+
+  it("another list makes it a conflict, and not a damage or a refusal by what it was judged by", async () => {
+    const few = await desk.prepare(people(1));
+    meanwhile(2, async () => void (await desk.rollback({ to: 1, expect: 1 })));
+    expect(refused(await run(send([few])))).toMatchObject({ code: "conflict", head: 2 });
   });
 
   it.each<[string, () => Promise<void>, { head: number; served: boolean }]>([
