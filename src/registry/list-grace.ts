@@ -39,13 +39,14 @@ export function refusesFromOf(
   // Everybody has been refused since a deletion that is over.
   if (deletedUntil !== null && deletedUntil <= now) return 0;
   if (deletedUntil === null && !isLost && !losesUnnamed(left, after)) return left.refusesFrom;
-  const targets = [left.policy.alias, after.policy.alias].flatMap((alias) => {
-    const target = alias === null ? null : (records.lastList(alias)?.manifest ?? null);
-    return target === null ? [] : [target];
-  });
-  const lists = [left, ...targets];
-  const grace = Math.max(after.policy.grace, ...lists.map(({ policy }) => policy.grace));
+  const targetOf = ({ policy: { alias } }: ListRules): ManifestRecord | null =>
+    alias === null ? null : (records.lastList(alias)?.manifest ?? null);
   const most = now + MOST_LIST_GRACE;
+  const target = targetOf(left);
+  // It answered until now, and all lists of it are damaged.
+  if (left.policy.alias !== null && target === null) return most;
+  const lists = [left, target, targetOf(after)].filter((list) => list !== null);
+  const grace = Math.max(after.policy.grace, ...lists.map(({ policy }) => policy.grace));
   // The new list cannot keep departures of these, or is not answered from its own.
   const departed = lists.map((list) => {
     try {

@@ -42,7 +42,6 @@ function countPast(
   { domain, departures }: ManifestRecord,
   last: number,
 ): number | null {
-  if (departures.count === 0) return 0;
   let count = 0;
   try {
     for (const { until } of departureColumns(blobsOfDomain(records, domain, 0), departures))

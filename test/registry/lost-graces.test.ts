@@ -1,6 +1,6 @@
 /* Names that left, and whose grace still runs, when the list changes its key or its spelling, or becomes an alias. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { blobIds, type Manifest } from "../../src/directory/index.ts";
+import { addToSketch, blobIds, fingerprint, type Manifest, newSketch } from "../../src/directory/index.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE, type PublishOptions, WINDOW } from "../../testing/world.ts";
@@ -80,13 +80,35 @@ describe.each(CHANGES)("names that left, and %s", (_, options, list) => {
     expect(await refusal(rest, options)).toMatch(
       /; the brake would not watch 12 names that left within a day$/,
     );
-    await advance(DAY + 2 * HOUR);
+    const [group] = (await desk.head())?.departures.groups?.groups ?? [];
+    await advance((group?.at as number) * 1000 + DAY - desk.world.clock.now() - 1);
+    expect(await refusal(rest, options)).toMatch(/brake/);
+    await advance(1);
     expect(await refusal(rest, options)).not.toMatch(/brake/);
+  });
+
+  it("are counted if they are as few as the brake watches, and not if they are fewer", async () => {
+    await desk.publish(LIST.slice(9), { force: true });
+    const rest = (first: number): string[] => (list.length === 0 ? [] : LIST.slice(first));
+    expect(await refusal(rest(9), options)).not.toMatch(/brake/);
+    await desk.publish(LIST.slice(10), { force: true });
+    expect(await refusal(rest(10), options)).toMatch(/; the brake would not watch 10 names/);
   });
 
   it("are not counted if they lose nothing", async () => {
     await desk.publish(LIST.slice(3));
-    expect(await refusal(list, options)).not.toMatch(/grace|brake/);
+    expect(await refusal(list, options)).toMatch(/ (new ones|counted)$/);
+  });
+
+  it("are not counted if they are held, since nobody refuses them then", async () => {
+    await desk.publish(LIST.slice(12), { force: true });
+    const [group] = (await desk.head())?.departures.groups?.groups ?? [];
+    const asked = newSketch();
+    const { names } = desk.world.keyFor(D);
+    for (const name of LIST.slice(0, 12)) addToSketch(asked, fingerprint(names, name));
+    desk.core.brake(D, new Map([[group?.id as number, asked]]));
+    expect(accepted(await desk.core.domainsNamed([D]))[0]?.brake?.held).toBe(12);
+    expect(await refusal(list.length === 0 ? [] : LIST.slice(12), options)).not.toMatch(/grace/);
   });
 });
 
