@@ -5,7 +5,6 @@
 import {
   type BlobTable,
   blobId,
-  equalBytes,
   isAcceptedState,
   type ManifestRecord,
   type PatchedName,
@@ -149,12 +148,9 @@ export function* liftAccepted(
   }
 }
 
-function isSameShard(a: BlobTable | null, b: BlobTable, index: number): boolean {
-  if (a?.bits !== b.bits) return false;
-  if (a.inline !== null || b.inline !== null)
-    return a.inline !== null && b.inline !== null && equalBytes(a.inline, b.inline);
-  return blobId(a, index) === blobId(b, index);
-}
+/** Whether two lists have the same blob for a shard. One within a manifest is read as quickly as it is compared. */
+const isSameShard = (a: BlobTable | null, b: BlobTable, index: number): boolean =>
+  b.inline === null && a?.bits === b.bits && blobId(a, index) === blobId(b, index);
 
 /** A change that is open no more. */
 export interface SettledRow extends JournalRow {

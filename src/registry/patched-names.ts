@@ -105,8 +105,7 @@ export function reopenPatches(
   const wanted = new Map(rows.map((row) => [toHex(row.fingerprint), row]));
   for (const row of openRows(storage, domain)) {
     const next = wanted.get(toHex(row.fingerprint));
-    // A rollback says again of a name that it is refused.
-    if (next !== undefined && row.atOnce === null && isSame(row, next)) {
+    if (next !== undefined && isSame(row, next)) {
       wanted.delete(toHex(row.fingerprint));
       continue;
     }

@@ -1,8 +1,22 @@
 /* What the journal of single changes keeps no row of, and up to where it knows what was open. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { encodeKept, fingerprint, fingerprintIn, toBase64Url } from "../../../src/directory/index.ts";
-import { deleteJournal, isForgotten, isInForce, type JournalRow } from "../../../src/registry/journal.ts";
-import { notePatches, openRows, reopenPatches } from "../../../src/registry/patched-names.ts";
+import {
+  deleteJournal,
+  isForgotten,
+  isInForce,
+  type JournalRow,
+  MAX_JOURNAL,
+  pruneJournal,
+  retire,
+} from "../../../src/registry/journal.ts";
+import {
+  MAX_PATCHED,
+  MOST_COUNTED,
+  notePatches,
+  openRows,
+  reopenPatches,
+} from "../../../src/registry/patched-names.ts";
 import type { RegistryStorage } from "../../../src/registry/ports.ts";
 import { insert } from "../../../src/registry/rows.ts";
 import { people } from "../../../testing/lists.ts";
@@ -60,6 +74,59 @@ describe("the journal has no row", () => {
     for (const table of ["patched_names", "settled_names", "forgotten_names"])
       expect(rows(table)).toEqual([]);
   });
+});
+
+describe("past the bounds", () => {
+  const row = (seq: number, ended: number) => {
+    const is = { fingerprint: printOf("u1"), was: 0, state: GONE, number: 1, at_once: null, holds: null };
+    insert(storage, "settled_names", { domain: D, seq, ended, ...is });
+  };
+  const again = (number: number): JournalRow => ({
+    fingerprint: printOf("u2"),
+    was: 0,
+    state: GONE,
+    number,
+    atOnce: null,
+  });
+  const forgotten = () => storage.sql("SELECT ended FROM forgotten_names");
+
+  it("all that is forgotten at once is missing up to the end of the last of it", () => {
+    row(1, 3);
+    row(2, 5);
+    row(MAX_JOURNAL + 1, 7);
+    retire(storage, D, again(7), 8);
+    expect(forgotten()).toEqual([{ ended: 5 }]);
+    expect(rows("settled_names").map(({ seq }) => seq)).toEqual([MAX_JOURNAL + 1, MAX_JOURNAL + 2]);
+    // Where nothing is forgotten, nothing is missing beside.
+    retire(storage, D, again(8), 9);
+    expect(forgotten()).toEqual([{ ended: 5 }]);
+  });
+
+  it("single changes of more names than a list may have need that it is published", async () => {
+    await publish(people(10));
+    storage.sql(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO patched_names (domain, fingerprint, was, state, number)
+         SELECT ?, CAST(printf('%010d', i) AS BLOB), -1, 0, 1 FROM n`,
+      MAX_PATCHED - 1,
+      D,
+    );
+    await patch("one", 0);
+    const changes = await desk.changes({ another: 0 }, { force: true });
+    expect(refused(await desk.world.clock.run(desk.core.patch(changes, "tester", null)))).toMatchObject({
+      code: "repack_needed",
+      domain: D,
+    });
+    const [summary] = accepted(await desk.core.domainsNamed([D]));
+    expect(summary?.open_changes).toBe(MOST_COUNTED);
+  });
+});
+
+it("of a domain of which no generation is known nothing is pruned", () => {
+  const is = { fingerprint: printOf("u1"), was: 0, state: GONE, number: 1, at_once: null, holds: null };
+  insert(storage, "settled_names", { domain: D, seq: 1, ended: 2, ...is });
+  pruneJournal(storage, D);
+  expect(rows("settled_names")).toHaveLength(1);
 });
 
 it("what was forgotten is missing in generations before its end, and in no later one", () => {

@@ -130,6 +130,7 @@ describe("a rollback", () => {
     await patch({ u3: GONE });
     await rollback(first);
     expect(await open()).toEqual({ u1: "0 -1!", u2: "0 -1!" });
+    expect(sql("SELECT 1 FROM settled_names WHERE holds = 1")).toEqual([]);
     expect(await counts()).toMatchObject({ active: 8 });
     expect(sql(`SELECT note FROM generations WHERE action = 'rollback'`)).toEqual([
       { note: `to generation ${first}; removals made again: 2` },
@@ -163,6 +164,35 @@ describe("a rollback", () => {
     // What a person said of u7 since refuses it, too.
     expect(await open()).toEqual({ u7: "0 1!" });
     expect(await counts()).toMatchObject({ active: 9, disabled: 1 });
+  });
+
+  it.each<[string, PublishOptions, PublishOptions]>([
+    ["of many shards", { bits: 1 }, { bits: 1 }],
+    ["of more shards than the one before", { bits: 1 }, { bits: 2 }],
+    ["of one shard", { bits: 0 }, { bits: 0 }],
+  ])("accepts who was hired again by a list %s", async (_, many, more) => {
+    const first = await publish(people(2_000), {}, many);
+    await removeNow("u1");
+    await publish(people(1_998, 2), {}, many);
+    await publish(people(2_000), {}, more);
+    await publish(people(1_900, 100), {}, many);
+    await rollback(first);
+    expect([await open(), await counts()]).toMatchObject([{}, { active: 2_000 }]);
+    expect(await open()).toEqual({});
+  });
+
+  it("accepts who was hired again by a large list behind a small one, or behind a deletion", async () => {
+    const first = await publish(people(2_000));
+    await removeNow("u1");
+    await publish(people(10, 2));
+    await publish(people(2_000));
+    await removeNow("u2");
+    await publish(people(1_990, 10));
+    await desk.remove();
+    await publish(people(2_000));
+    await publish(people(1_990, 10));
+    await rollback(first);
+    expect(await open()).toEqual({});
   });
 
   it("removes again who was not in the list any more when it was removed with --now", async () => {
@@ -336,6 +366,39 @@ describe("the journal", () => {
     expect(await open()).toEqual({});
     await desk.world.clock.advance(40 * DAY);
     expect(count("forgotten_names")).toBe(0);
+  });
+
+  it("says that a publish of which nothing is known keeps none behind a deletion", async () => {
+    await publish(people(10));
+    await removeNow("u1");
+    await desk.remove();
+    const names = ["u1", "u5"].map((name) => ({ fingerprint: printOf(name), listed: ACTIVE }));
+    const commit = {
+      ...(await desk.prepare(["u0", ...people(8, 2)])),
+      patched_kept: toBase64Url(encodeKept(names)),
+    };
+    expect(await desk.refusal([commit])).toMatchObject({ code: "bad_request", domain: D });
+  });
+
+  it("has one row of a removal that a publish keeps, whatever its list says of the name", async () => {
+    const first = await publish(people(10));
+    await removeNow("u1");
+    await publish(people(9, 1), { u1: DISABLED });
+    expect(await open()).toEqual({ u1: "1 -1!" });
+    expect(sql("SELECT 1 FROM settled_names WHERE holds = 1")).toEqual([]);
+    expect(accepted(await desk.core.planRollback(D, first, null))).toMatchObject({ refused_again: 1 });
+  });
+
+  it("has no row of what is said again, or of what a rollback leaves open", async () => {
+    await publish(people(10));
+    await removeNow("u1");
+    await patch({ u1: GONE, u2: GONE }, true);
+    const then = await patch({ new: ACTIVE });
+    expect(count("settled_names")).toBe(0);
+    await patch({ other: ACTIVE });
+    await rollback(then);
+    expect(sql("SELECT DISTINCT state FROM settled_names WHERE state = 0")).toHaveLength(1);
+    expect(sql("SELECT number FROM patched_names WHERE state = 0")).toEqual([{ number: then }]);
   });
 
   it("costs a change one row at most", async () => {
