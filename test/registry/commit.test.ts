@@ -86,6 +86,12 @@ describe("a commit", () => {
     expect(await desk.head("third.example")).toMatchObject({ generation: 3 });
   });
 
+  it("of an alias that may be none is refused for that, whatever the guard says", async () => {
+    await desk.publish(people(10));
+    const alias = await desk.prepare([], { policy: { alias: OTHER } });
+    expect(await desk.refusal([alias])).toMatchObject({ code: "bad_request", domain: D });
+  });
+
   it("makes the roster due where another domain is served, and only there", async () => {
     await desk.publish(["alice"]);
     expect(meta("roster_due")).toBe(1);

@@ -74,14 +74,47 @@ describe("a list that disables names which the head accepts without an entry", (
   it("needs the override for more than 50 in a day below a catch-all", async () => {
     const traps = (count: number): List => disabled(...Array.from({ length: count }, (_, i) => `trap${i}`));
     await desk.publish(BASE, { policy: { ...GRACE, catchall: true } });
+    await desk.publish([...BASE, "newcomer"]);
     await desk.publish(traps(30));
     const more = await desk.prepare(traps(51));
-    expect((await desk.refusal([more])).refusals?.[D]).toContain(
-      "would refuse 51 names that the catch-all accepted within 24 h, more than 50",
-    );
+    const words = "would refuse 51 names that the catch-all accepted within 24 h, more than 50";
+    expect((await desk.refusal([more])).refusals?.[D]).toContain(words);
+    // So does a ledger that is computed again.
+    desk.world.registry().sql("DELETE FROM guard_ledgers");
+    expect((await desk.refusal([more])).refusals?.[D]).toContain(words);
     await desk.publish(traps(50));
     await desk.world.clock.advance(25 * HOUR);
-    await desk.publish(traps(80));
+    await desk.publish(traps(100));
+  });
+
+  it("needs the override for more than 50 at once, whatever was published before", async () => {
+    const traps = disabled(...Array.from({ length: 51 }, (_, i) => `trap${i}`));
+    await desk.publish(BASE, { policy: { ...GRACE, catchall: true } });
+    await desk.publish([...BASE, "newcomer"]);
+    expect((await desk.refusal([await desk.prepare(traps)])).refusals?.[D]).toContain(
+      "would refuse 51 names",
+    );
+  });
+
+  it("counts those of a day alone, and not what the first list of the day refused", async () => {
+    const traps = (count: number): List => disabled(...Array.from({ length: count }, (_, i) => `trap${i}`));
+    const { clock } = desk.world;
+    await desk.publish(BASE, { policy: { ...GRACE, catchall: true } });
+    await clock.advance(HOUR);
+    await desk.publish(traps(50));
+    await clock.advance(23 * HOUR);
+    await desk.publish([...traps(50), "newcomer"]);
+    expect((await desk.refusal([await desk.prepare(traps(51))])).refusals?.[D]).toContain("51 names");
+    await clock.advance(HOUR + MINUTE);
+    await desk.publish(traps(100));
+  });
+
+  it("names none of them behind a deletion, whose grace is for everybody", async () => {
+    await desk.publish(BASE, { policy: { ...GRACE, catchall: true } });
+    await desk.remove();
+    await desk.publish(disabled("trap"));
+    expect((await desk.head())?.departures.count).toBe(0);
+    expect(await verdictOf("trap")).toBe("departed");
   });
 
   it("is read whole: what it says of the head is bytes of tails, or a bad request", async () => {

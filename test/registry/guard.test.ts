@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { PlannedDomain } from "../../src/api/index.ts";
 import {
+  blobIds,
   CANONICALISER_VERSION,
   concatBytes,
   decodeLists,
@@ -10,6 +11,7 @@ import {
   fingerprint,
   type GuardedList,
   MAX_GUARDED_LISTS,
+  type ManifestRecord,
   tailOf,
   toBase64Url,
 } from "../../src/directory/index.ts";
@@ -36,6 +38,22 @@ async function refusal(list: readonly string[], options: Parameters<Desk["prepar
   expect(error.code).toBe("guard");
   return error.refusals?.[D];
 }
+
+const tails = (names: readonly string[]): string => {
+  const key = desk.world.keyFor(D);
+  return toBase64Url(
+    encodeTails(Float64Array.from(names, (name) => tailOf(fingerprint(key.names, name))).sort()),
+  );
+};
+const planned = (changes: Partial<PlannedDomain> = {}): PlannedDomain => ({
+  domain: D,
+  expect: 1,
+  key_id: desk.world.keyFor(D).id,
+  canonicaliser: CANONICALISER_VERSION,
+  accepted: 5,
+  names: { gone: tails(people(5, 5)), back: tails([]) },
+  ...changes,
+});
 
 describe("the ledger", () => {
   it("holds each list of the day, with what it lost and when it was replaced", async () => {
@@ -166,6 +184,31 @@ describe("the ledger", () => {
     ]);
   });
 
+  it("that is computed again begins behind a list that is damaged", async () => {
+    for (const count of [100, 90, 80]) await desk.publish(people(count), { force: true });
+    sql("UPDATE generations SET manifest = zeroblob(length(manifest)) WHERE number = 2");
+    sql("DELETE FROM guard_ledgers");
+    await desk.publish(people(79));
+    expect(ledger().map(({ generation, lost }) => [generation, lost])).toEqual([
+      [3, 1],
+      [4, 0],
+    ]);
+  });
+
+  it("that is computed again begins behind a list of which a part is lost", async () => {
+    await desk.publish(people(100), { bits: 1 });
+    const lost = blobIds((await desk.head())?.shards as ManifestRecord["shards"]);
+    await desk.publish(people(90, 5), { bits: 1 });
+    const kept = blobIds((await desk.head())?.shards as ManifestRecord["shards"]);
+    sql("DELETE FROM guard_ledgers");
+    for (const id of lost.filter((each) => !kept.includes(each))) sql("DELETE FROM blobs WHERE id = ?", id);
+    await desk.publish(people(89, 5), { bits: 1 });
+    expect(ledger().map(({ generation, lost: count }) => [generation, count])).toEqual([
+      [2, 1],
+      [3, 0],
+    ]);
+  });
+
   it("splits its spans where they are many, and finds them again", async () => {
     await desk.publish(people(10_000), { policy: { guard: 0.95 }, force: true });
     await desk.publish(people(1_000));
@@ -254,25 +297,15 @@ describe("the guard refuses", () => {
     expect(await refusal(people(4))).toMatch(/more than 30 %$/);
     expect(await refusal(people(6), { policy: { guard: 0.5 } })).toMatch(/^changes guard/);
   });
+
+  it("behind a deletion by the share of the list before it", async () => {
+    await desk.publish(people(10));
+    await desk.remove();
+    expect(await desk.publish(people(8), { policy: { guard: 0.1 } })).toBe(3);
+  });
 });
 
 describe("a plan", () => {
-  const tails = (names: readonly string[]): string => {
-    const key = desk.world.keyFor(D);
-    return toBase64Url(
-      encodeTails(Float64Array.from(names, (name) => tailOf(fingerprint(key.names, name))).sort()),
-    );
-  };
-  const planned = (changes: Partial<PlannedDomain> = {}): PlannedDomain => ({
-    domain: D,
-    expect: 1,
-    key_id: desk.world.keyFor(D).id,
-    canonicaliser: CANONICALISER_VERSION,
-    accepted: 5,
-    names: { gone: tails(people(5, 5)), back: tails([]) },
-    ...changes,
-  });
-
   it("is judged as its commit would be, and changes nothing", async () => {
     await desk.publish(people(10));
     const before = ledger();
@@ -329,5 +362,12 @@ describe("a list whose blobs are lost", () => {
         new RegExp(`^${D}: blob [0-9a-f]{64} is missing in the Registry: publish`),
       ),
     });
+  });
+
+  it("makes a plan unavailable", async () => {
+    await desk.publish(people(10), { bits: 1 });
+    sql("DELETE FROM blobs");
+    const whole = planned({ names: { accepted: tails(people(10)) } });
+    expect(refused(await desk.plan([whole]))).toMatchObject({ code: "unavailable", domain: D });
   });
 });
