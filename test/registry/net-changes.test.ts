@@ -50,3 +50,26 @@ describe("a change that is taken back", () => {
     expect(states(net)).toEqual([[tailOf(print(1)), ACTIVE]]);
   });
 });
+
+describe("a name of a batch", () => {
+  it("that was refused at once is not deferred because it is refused again", () => {
+    const net = new NetChanges("example.com", 0, listed({ 1: ACTIVE, 2: ACTIVE }));
+    expect(net.apply([[print(1), UNLISTED]], true).defers).toBe(false);
+    const again = net.apply([[print(1), DISABLED]], false);
+    expect([again.defers, again.counts]).toEqual([false, { added: 1, removed: 0, changed: 0 }]);
+    expect(net.changed).toMatchObject([{ state: DISABLED, atOnce: true, lifted: false }]);
+  });
+
+  it("that was accepted in between is deferred for the grace, as one that nobody refused at once", () => {
+    const net = new NetChanges("example.com", 0, listed({ 1: ACTIVE, 2: ACTIVE }));
+    net.apply([[print(1), UNLISTED]], true);
+    expect(net.apply([[print(1), ACTIVE]], false).defers).toBe(false);
+    const [one, other] = [1, 2].map((tail) => net.apply([[print(tail), UNLISTED]], false));
+    expect([one?.defers, other?.defers]).toEqual([true, true]);
+    expect(one?.counts).toEqual({ added: 0, removed: 1, changed: 0 });
+    expect(net.changed.map(({ atOnce, lifted }) => [atOnce, lifted])).toEqual([
+      [false, true],
+      [false, false],
+    ]);
+  });
+});

@@ -137,13 +137,16 @@ it("what was forgotten is missing in generations before its end, and in no later
 it("a plan of a rollback counts each single change once: open again, refused again, or ended", async () => {
   const first = await desk.publish(people(10));
   await patch("then", 0);
+  await patch("u2", GONE);
+  await patch("u3", GONE);
+  for (const name of ["u4", "u5", "u6"]) await patch(name, 1);
   const to = (await desk.head())?.generation as number;
   await patch("later", 0);
   const changes = await desk.changes({ u1: GONE }, { force: true, atOnce: true });
   accepted(await desk.world.clock.run(desk.core.patch(changes, "tester", null)));
   const plan = async (number: number) => accepted(await desk.core.planRollback(D, number, null));
   expect(await plan(to)).toMatchObject({
-    reopened: { added: 1, removed: 0, changed: 0 },
+    reopened: { added: 1, removed: 2, changed: 3 },
     refused_again: 1,
     ended: 1,
     unknown: 0,
@@ -152,7 +155,7 @@ it("a plan of a rollback counts each single change once: open again, refused aga
   expect(await plan(first)).toMatchObject({
     reopened: { added: 0, removed: 0, changed: 0 },
     refused_again: 1,
-    ended: 2,
+    ended: 7,
   });
 });
 
