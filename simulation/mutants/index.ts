@@ -4,6 +4,7 @@ import { BRIDGE_MUTANTS } from "./bridge.ts";
 import { CONFIRMATION_MUTANTS } from "./confirmation.ts";
 import { COPYING_MUTANTS } from "./copying.ts";
 import { COVERED_MUTANTS } from "./covered.ts";
+import { CROSSING_MUTANTS } from "./crossings.ts";
 import { ISOLATE_MUTANTS } from "./isolate.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
 import { OUTAGE_MUTANTS } from "./outages.ts";
@@ -28,6 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPLICA_MUTANTS,
   ...REPLICA_LIST_MUTANTS,
   ...OUTAGE_MUTANTS,
+  ...CROSSING_MUTANTS,
 ];
 
 export type { Mutant } from "./patch.ts";
