@@ -40,8 +40,28 @@ const unevenly: Behaviour = (recipient, response, request) =>
     request,
   );
 
-/** Keeps so many questions under way. @returns replies that are not those to the question at their place */
-async function pipeline(client: Client, id: string, depth: number, isOver: () => boolean): Promise<string[]> {
+const REFUSED = ["OK 550 5.1.1 "];
+/** For questions that may wait too long for their turn, too. */
+const REFUSED_OR_DEFERRED = [...REFUSED, "OK 451 4.3.0 "];
+
+/**
+ * Keeps so many questions under way.
+ * @returns replies that are not one of these to the question at their place; what came without a question is one more
+ */
+async function pipeline(
+  client: Client,
+  {
+    id,
+    depth,
+    isOver,
+    starts = REFUSED,
+  }: {
+    readonly id: string;
+    readonly depth: number;
+    isOver(): boolean;
+    readonly starts?: readonly string[];
+  },
+): Promise<string[]> {
   const asked: string[] = [];
   const wrong: string[] = [];
   const ask = (): void => {
@@ -57,11 +77,13 @@ async function pipeline(client: Client, id: string, depth: number, isOver: () =>
     while (client.text.length <= end && !client.isClosed) await client.told(new RegExp(`^[^]{${end + 1}}`));
     const reply = client.text.slice(start, end);
     client.text = client.text.slice(end + 1);
-    const wanted = `OK 550 5.1.1 <${asked[answered]}>`;
-    if (!reply.startsWith(wanted)) wrong.push(`${wanted}: ${reply}${client.isClosed ? ", closed" : ""}`);
+    const wanted = starts.map((start) => `${start}<${asked[answered]}>`);
+    if (!wanted.some((each) => reply.startsWith(each)))
+      wrong.push(`${wanted[0]}: ${reply}${client.isClosed ? ", closed" : ""}`);
     if (client.isClosed) break;
     if (!isOver()) ask();
   }
+  if (client.text !== "") wrong.push(client.text);
   client.leave();
   return wrong;
 }
@@ -153,7 +175,11 @@ describe("SIGUSR2", { timeout: SLOW }, () => {
     const addresses = [{ kind: "unix", path: file } as const, bridge.address("socketmap")];
     let isOver = false;
     const pipelining = [1, 2, 4, 8, 8, 32].map(async (depth, i) =>
-      pipeline(await Client.connect(addresses[i % 2] as ListenAddress), `of${i}`, depth, () => isOver),
+      pipeline(await Client.connect(addresses[i % 2] as ListenAddress), {
+        id: `of${i}`,
+        depth,
+        isOver: () => isOver,
+      }),
     );
     let pid: number | undefined;
     for (let i = 0; i < 6; i++) {
@@ -163,6 +189,32 @@ describe("SIGUSR2", { timeout: SLOW }, () => {
     isOver = true;
     const wrong = (await Promise.all(pipelining)).flat();
     expect(wrong).toEqual([]);
+  });
+
+  it("answers questions that wait for their turn at the edge, each once, in order", async () => {
+    let mostAtOnce = 0;
+    let atOnce = 0;
+    const behave: Behaviour = (recipient, response, request) => {
+      mostAtOnce = Math.max(mostAtOnce, ++atOnce);
+      response.once("close", () => atOnce--);
+      slow(10)(recipient, response, request);
+    };
+    const { bridge, edge, file } = await startWithFile({ behave, args: ["--max-questions", "1"] });
+    let isOver = false;
+    const pipelining = [1, 2, 4, 8, 8].map(async (depth, i) => {
+      const client = await Client.connect({ kind: "unix", path: file });
+      return pipeline(client, { id: `of${i}`, depth, isOver: () => isOver, starts: REFUSED_OR_DEFERRED });
+    });
+    let pid: number | undefined;
+    for (let i = 0; i < 4; i++) {
+      const before = edge.asked.length;
+      pid = await replace(bridge.running, pid);
+      await edge.wasAsked(before + 50);
+    }
+    isOver = true;
+    expect((await Promise.all(pipelining)).flat()).toEqual([]);
+    // Each of the five processes asks one question at a time, so that all others of the 23 waited.
+    expect(mostAtOnce).toBeLessThanOrEqual(5);
   });
 
   it("reads the settings file again: listeners that it no longer names are closed, new ones are opened", async () => {
