@@ -36,9 +36,9 @@ export class LivenessJudge {
       tally.event("no fault for 45 s: deferred, since KV does not show all of an export");
       return;
     }
-    if (this.#mayBeOfALostLog(floor) || this.#isOverwritten(domain)) return;
+    if (this.#mayBeOfALostLog(floor) || this.#isBeyond(domain, floor) || this.#isOverwritten(domain)) return;
     if (this.#isNobodys(domain, at.time)) return;
-    const why = `${host.name} says ${words(answer)} of ${domain} (${answer.detail})`;
+    const why = `${host.name} says ${words(answer)} of ${domain} (${answer.detail}; the client had seen ${floor})`;
     violation(ASSERTION, `${why}, and the last fault met it ${sinceFault(at)}`);
   }
 
@@ -56,6 +56,19 @@ export class LivenessJudge {
     return this.#parts.model.all.some((history) =>
       history.named(floor).some((generation) => !history.current.includes(generation)),
     );
+  }
+
+  /**
+   * Whether no answer about a domain has such a number: a host that just starts knows that the target has gone on, and not
+   * yet that the domain is no alias of it any more.
+   */
+  #isBeyond(domain: string, floor: number): boolean {
+    const { model } = this.#parts;
+    const { head, targets } = model.history(domain);
+    if (head === undefined || targets.size === 0) return false;
+    const alias = head.deletedUntil === null ? head.policy.alias : null;
+    const target = alias === null ? undefined : model.history(alias).head;
+    return floor > Math.max(head.number, target?.number ?? 0);
   }
 
   /** Whether KV has no list of an export: a Registry has copied its own head over it, and was lost. */

@@ -59,9 +59,11 @@ export class AnswerJudge {
     return this.#underGrace(question, now) ?? { answer: deferral(question, why), source: "none", reason };
   }
 
-  /** Highest generation that an answer named. */
+  /** Highest generation that an answer named, 0 if the host has heard of a newer log: its numbers are unrelated. */
   seenGeneration(domain: string): number {
-    return this.#options.minGenerations.get(domain)?.generation ?? 0;
+    const { minGenerations, heard } = this.#options;
+    const seen = minGenerations.get(domain);
+    return seen === undefined || isNewLog(heard(domain)?.incarnation ?? null, seen) ? 0 : seen.generation;
   }
 
   /** Highest generation that the host knows: also what it heard by itself, in the newest log that it knows. */

@@ -147,16 +147,23 @@ export class Outage {
   async accept(host: ReaderHost, recipient: string, domain: string): Promise<Answer | null> {
     const answer = await this.#listed(host, recipient, domain);
     if (answer === null || this.answers.isExcluded(domain, recipient)) return null;
-    const isUnlisted = host.head(domain) === null;
-    const goesOn = isUnlisted ? this.lists.isHeld(domain) : this.lists.goesOn(this.#listsOf(host, domain));
+    const lists = this.#listsOf(host, domain);
+    // What the reader holds may be older than what is stored, if that cannot be read.
+    const reader = this.#readerOf(host, domain);
+    if (lists.some((each) => this.#isOlder(reader.list(each), each))) return null;
+    const goesOn = host.head(domain) === null ? this.lists.isHeld(domain) : this.lists.goesOn(lists);
     return goesOn ? answer : null;
+  }
+
+  #isOlder(list: Position | null, domain: string): boolean {
+    const newest = this.lists.head(domain);
+    return list !== null && newest !== null && isBefore(asHeard(list), asHeard(newest));
   }
 
   /** What the newest list that is here whole says of a recipient, if it accepts; whatever its log says since. */
   async #listed(host: ReaderHost, recipient: string, domain: string): Promise<Answer | null> {
-    const isEarlier = this.lists.isEarlier(domain);
-    if (!isEarlier && host.head(domain) === null) return null;
-    const answer = await (isEarlier ? this.#readerFor(host, domain) : host).check(recipient, 0);
+    if (!this.lists.isEarlier(domain) && host.head(domain) === null) return null;
+    const answer = await this.#readerOf(host, domain).check(recipient, 0);
     return answer.action === "accept" ? answer : null;
   }
 
@@ -166,7 +173,8 @@ export class Outage {
     return alias === null ? [domain] : [domain, alias];
   }
 
-  #readerFor(host: ReaderHost, domain: string): ReaderHost {
+  #readerOf(host: ReaderHost, domain: string): ReaderHost {
+    if (!this.lists.isEarlier(domain)) return host;
     if (this.#reader?.of !== host) this.#reader = { of: host, reader: this.#readerOfNoLog(host) };
     const { reader } = this.#reader;
     reader.suppose(domain);

@@ -138,6 +138,12 @@ export class ReaderHost {
     return manifest?.deletedUntil === null ? manifest.policy.alias : null;
   }
 
+  /** The list of a domain that it answers from, as far as it was read. */
+  list(domain: string): Position | null {
+    const manifest = this.#reader.cache.get(domain)?.manifest;
+    return manifest === undefined ? null : { incarnation: manifest.incarnation, number: manifest.generation };
+  }
+
   /** Domains of a partition that have a head. */
   domains(partition: number): string[] {
     return [...(this.#domains[partition] as Set<string>)];

@@ -44,6 +44,13 @@ describe("a new log without any head of a domain", () => {
     expect(await said("alice")).toBe("250 replica");
   });
 
+  it("is answered from at once where it has a list, though the numbers of the log before were higher", async () => {
+    await begin();
+    expect(await said("dave", OTHER)).toBe("250 replica");
+    await lose();
+    expect(await said("dave", OTHER)).toBe("550 replica");
+  });
+
   it("ends them after accept-grace from the last contact with the log that listed it, and what was stored goes", async () => {
     await begin({ acceptGrace: 2 * HOUR });
     await lose();

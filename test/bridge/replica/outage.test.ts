@@ -63,6 +63,19 @@ describe("a replica whose polls fail, and that heard of a newer list from the ed
     expect(await said("bob")).toBe("451 none");
   });
 
+  it("accepts nobody from a list that the one on its disk has replaced, while the disk cannot be read", async () => {
+    expect([await said("leaver"), await said("bob")]).toEqual(["250 replica", "250 replica"]);
+    await publish("alice", "bob");
+    await world.clock.advance(WINDOW + 5 * SECOND);
+    at.host.disk.fault = "unreadable";
+    world.isAway = true;
+    await world.clock.advance(WINDOW);
+    expect([await said("leaver"), await said("bob")]).toEqual(["451 none", "451 none"]);
+    at.host.disk.fault = null;
+    await world.clock.advance(MINUTE);
+    expect([await said("leaver"), await said("bob")]).toEqual(["451 none", "250 replica"]);
+  });
+
   it("accepts again whom the edge accepts again", async () => {
     await hearNewer();
     expect(await said("leaver")).toBe("450 edge");
