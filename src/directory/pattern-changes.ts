@@ -32,14 +32,14 @@ export function losesByPattern(before: Uint8Array | null, after: Uint8Array | nu
 
 /**
  * The patterns of the generation that follows `before`. Names under a pattern that left or refuses from now on are
- * deferred for the grace, as such a name is.
+ * deferred for the grace, as such a name is; if it refuses, for as long as those that left before.
  *
  * @param before those of the previous generation, null if it has none or cannot be compared
  * @param now Unix milliseconds
  * @param grace seconds
  * @param marked seconds for which departures stay after their grace, as marks for the brake
  * @param isHeld whether the brake holds names that left: then patterns that left are held with them
- * @param last of names that the brake does not hold, the last second until which one is deferred, or was
+ * @param last of departures that the brake does not hold, the last second until which one is deferred, or was
  * @returns null if neither list nor departures have any, so that the manifest is one without patterns
  */
 export function patternsAfter(
@@ -58,8 +58,9 @@ export function patternsAfter(
   const earlier = before?.departedUntil === HELD ? last : (before?.departedUntil ?? 0);
   let departedUntil = (earlier + marked) * 1000 > now ? earlier : 0;
   compareCovered(before?.table ?? null, table, (_, was, is) => {
-    if (grace > 0 && isLost(was, is))
-      departedUntil = Math.max(departedUntil, deferredUntil(now, grace, is >= 0));
+    if (!isLost(was, is)) return;
+    if (grace > 0) departedUntil = Math.max(departedUntil, deferredUntil(now, grace, is >= 0));
+    if (is >= 0 && last * 1000 > now) departedUntil = Math.max(departedUntil, last);
   });
   return table === null && departedUntil === 0 ? null : { table, departedUntil };
 }

@@ -146,7 +146,9 @@ export class ExportedDirectory {
       refusesFrom: 0,
       shards: packed.table,
       departures,
-      patterns: patternsAfter(before?.patterns ?? null, patterns, now, before === null ? 0 : policy.grace),
+      patterns: patternsAfter(before?.patterns ?? null, patterns, now, before === null ? 0 : policy.grace, {
+        last: departures.last,
+      }),
     };
     return openManifest(encodeManifest(content, key), domain, keyFor);
   }

@@ -56,6 +56,23 @@ describe("a list that disables names which the head accepts without an entry", (
     expect(await verdictOf("alice+shop")).toBe("disabled");
   });
 
+  it("defers those under a pattern for as long as their stem, that left under a longer grace, and comes back", async () => {
+    const stem: List = ["billing", ...people(100)];
+    const pattern: List = [["billing-*", "disabled"]];
+    await desk.publish(stem, { policy: { ...GRACE, delimiters: "-" } });
+    expect(await verdictOf("billing-north")).toBe("deliverable");
+    await desk.publish(people(100), { policy: { grace: 0, delimiters: "-" } });
+    await desk.publish([...people(100), ...pattern], { force: true });
+    expect(await verdictOf("billing-north")).toBe("departed");
+    await desk.publish([...stem, ...pattern]);
+    expect([await verdictOf("billing"), await verdictOf("billing-north")]).toEqual([
+      "deliverable",
+      "departed",
+    ]);
+    await desk.world.clock.advance(HOUR + MINUTE);
+    expect(await verdictOf("billing-north")).toBe("disabled");
+  });
+
   it("defers them below a catch-all, whatever the publisher says", async () => {
     await desk.publish(BASE, { policy: { ...GRACE, catchall: true } });
     await desk.publish(disabled("trap"));
