@@ -109,6 +109,6 @@ export interface JudgedBridge {
   readonly deniedBefore: ReadonlyMap<string, Denial>;
   /** Whether it has memory for all whom it is asked about. */
   readonly hasRoom: boolean;
-  /** Window of the isolate that gave the answer in use, by recipient. */
-  readonly windows: ReadonlyMap<string, number>;
+  /** By recipient: the windows of the isolates that gave the last answer, and the one that is kept. */
+  readonly windows: ReadonlyMap<string, { readonly last: number; readonly kept: number }>;
 }

@@ -39,7 +39,8 @@ export class BridgeJudge {
     const { answer, source } = resolution;
     const say = (): string => `${bridge.name} says ${words(answer)}, from its ${source}`;
     const text = written(named);
-    const said = { ...named, bridge, resolution, say, window: bridge.windows.get(text) ?? 0 };
+    const window = bridge.windows.get(text)?.[source === "edge" ? "last" : "kept"] ?? 0;
+    const said = { ...named, bridge, resolution, say, window };
     tally.overBridge++;
     tally.event(`bridge answers from ${source}: ${answer.action}`);
     if (now() - askedAt > BRIDGE_BUDGET + 10)

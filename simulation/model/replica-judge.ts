@@ -182,7 +182,7 @@ export class ReplicaJudge {
     const history = model.history(domain);
     const { head, log } = history;
     if (history.lostFor(now()) > 0 && mayHaveEnded(replica, history.lostFor(now()))) return;
-    if (!this.#isPlain(domain, held.number)) return;
+    if (!this.#isPlain(domain, held)) return;
     // A newer list may have come while the edge was asked.
     const present = this.#heldBy(replica, replica.held, domain);
     if ([held, present].some((it) => it === null || evaluate(it, name, now()).verdict !== "deliverable"))
@@ -207,10 +207,11 @@ export class ReplicaJudge {
   }
 
   /** Whether a domain has been no alias, and not deleted, since a generation. */
-  #isPlain(domain: string, since: number): boolean {
-    return this.#parts.model
-      .history(domain)
-      .current.every((it) => it.number < since || (it.deletedUntil === null && it.policy.alias === null));
+  #isPlain(domain: string, held: Generation): boolean {
+    const { generations } = this.#parts.model.history(domain);
+    return generations
+      .slice(generations.indexOf(held))
+      .every((it) => it.deletedUntil === null && it.policy.alias === null);
   }
 
   /** If nothing is wrong, a check sends no request. */

@@ -60,7 +60,7 @@ export class SimulatedBridge implements JudgedHost {
   readonly denied = new Map<string, Denial>();
   readonly deniedBefore = new Map<string, Denial>();
   readonly hasRoom: boolean;
-  readonly windows = new Map<string, number>();
+  readonly windows = new Map<string, { readonly last: number; readonly kept: number }>();
   /** Recipients that it was asked about lately: MTAs ask for the same ones again and again. */
   readonly regulars: string[] = [];
 
@@ -129,11 +129,12 @@ export class SimulatedBridge implements JudgedHost {
   #note(outcome: Outcome, domain: string, askedAt: number, window: number): void {
     if (outcome.kind === "none") return;
     const { recipient, answer } = outcome;
-    this.windows.set(recipient, window);
+    this.windows.set(recipient, { last: window, kept: this.windows.get(recipient)?.kept ?? window });
     const isOld = this.#isOld(answer, domain, askedAt) || this.#isOlderThanHeard(answer, domain);
     if (answer.origin !== "kv") this.#noteState(answer, domain);
     // An older one is passed on if it accepts, and is not kept. No verdict changes nothing.
     if (isOld || answer.verdict === "unavailable" || answer.verdict === "throttled") return;
+    this.windows.set(recipient, { last: window, kept: window });
     if (answer.generation === null) this.#noteGone(domain);
     const { action, origin, incarnation, generation } = answer;
     if (action === "accept") this.#noteSign(recipient, answer, askedAt);
