@@ -38,6 +38,7 @@ export class SimulatedReplica implements Answerer {
   /** Partitions whose last poll failed. */
   readonly #failing = new Set<number>();
   unnoticed = 0;
+  #isTimeKnown = true;
   #moments: Moment[] = [];
   /** Answers that arrived and were not applied yet, by partition. */
   readonly #unapplied = new Map<number, ChangesAnswer>();
@@ -79,11 +80,9 @@ export class SimulatedReplica implements Answerer {
   get isRunning(): boolean {
     return this.#host.isRunning;
   }
-
   get token(): Token | null {
     return this.#token;
   }
-
   get shortestWindow(): number {
     return Math.min(...this.#windows);
   }
@@ -189,6 +188,8 @@ export class SimulatedReplica implements Answerer {
     this.hurt();
     const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
     this.unnoticed = noticed.lacks;
+    // What the clock does not say, the first answer does.
+    this.#isTimeKnown = noticed.isSound;
     if (!noticed.isSound) this.clock.noteChange();
     trace(() => `${this.name} starts, ${noticed.lacks} ms later than it knows`);
     void this.#host.start();
@@ -205,8 +206,8 @@ export class SimulatedReplica implements Answerer {
   #requireWritten(): void {
     const { time, violation } = this.#parts;
     const lacking = this.#lists.lackingAfter(time.now() - this.settings.window - LINGERING);
-    if (lacking !== null)
-      violation("the folder has every list", `${this.name} keeps that of ${lacking} in memory`);
+    if (lacking === null) return;
+    violation("the folder has every list", `${this.name} keeps that of ${lacking} in memory`);
   }
 
   setClock(by: number): void {
@@ -216,7 +217,6 @@ export class SimulatedReplica implements Answerer {
   }
 
   readonly fallAsleep = (): void => this.#host.fallAsleep();
-
   wake(): void {
     this.hurt();
     this.#host.wake();
@@ -291,7 +291,8 @@ export class SimulatedReplica implements Answerer {
     this.#contacts.set(partition, heard.sentAt);
     this.disk.noteContact(partition, heard.sentAt);
     // The answer shows the Registry's time at some moment of the exchange.
-    this.unnoticed = Math.min(this.unnoticed, heard.arrivedAt - heard.sentAt);
+    this.unnoticed = Math.min(this.#isTimeKnown ? this.unnoticed : Infinity, heard.arrivedAt - heard.sentAt);
+    this.#isTimeKnown = true;
     this.clock.noteContact(partition);
   }
 }
