@@ -105,7 +105,11 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
     "a pattern that refuses from now on has no grace",
     "names under it are deferred for the grace",
-    directory("pattern-changes.ts", "if (grace > 0 && isLost(was, is))", "if (grace > 0 && is < 0)"),
+    directory(
+      "pattern-changes.ts",
+      "if (!isLost(was, is)) return;",
+      "if (is >= 0 || !isLost(was, is)) return;",
+    ),
   ),
   mutant(
     "a rollback leaves patterns out",
