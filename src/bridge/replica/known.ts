@@ -1,7 +1,7 @@
 /** What a replica's folder knows of the Registries' logs, and how to have it forget that. */
 import type { Position } from "../../api/index.ts";
 import type { Hashing } from "../../directory/index.ts";
-import { FolderError, openFolder } from "./disk/folder.ts";
+import { FolderError, openFolder, STORED } from "./disk/folder.ts";
 import type { LockOwner } from "./disk/lock.ts";
 import { NodeDisk } from "./disk/node-disk.ts";
 import { ReplicaStore } from "./store.ts";
@@ -11,9 +11,6 @@ export interface KnownLog extends Position {
   readonly partition: number;
   readonly domains: number;
 }
-
-/** Logs first: lists without them are not used. */
-const STORED = ["logs", "seen", "settings", "time", "manifests", "blobs", "keys"];
 
 /** What a folder knows of each partition's log. A bridge may use the folder meanwhile. */
 export async function knownLogs(folder: string, hashing: Hashing): Promise<KnownLog[]> {

@@ -239,6 +239,15 @@ describe("a replica's folder", () => {
     await expect(openFolder(join(path, "passwd"), me)).rejects.toThrow(/ENOTDIR/);
   });
 
+  it("with all that a replica stores is one, also if its format cannot be read", async () => {
+    const path = fresh();
+
+    mkdirSync(path);
+    for (const name of ["format", "settings", "time", "seen", "logs", "keys", "manifests", "blobs"])
+      writeFileSync(join(path, name), "");
+    await expect(openFolder(path, me)).resolves.toMatchObject({ fault: null });
+  });
+
   it("of a newer format is not touched", async () => {
     const path = fresh();
     mkdirSync(path);

@@ -8,16 +8,10 @@ import { NodeDisk } from "./node-disk.ts";
 const FORMAT = 1;
 const FORMAT_FILE = "format";
 const FORMAT_TEXT = /^rollcall-replica (\d{1,9})\n$/;
+/** What a replica stores in its folder. Logs first: lists without them are not used. */
+export const STORED: readonly string[] = ["logs", "seen", "settings", "time", "manifests", "blobs", "keys"];
 /** Names in the folder of a replica, apart from locks and interrupted writes. */
-const NAMES: ReadonlySet<string> = new Set([
-  FORMAT_FILE,
-  "settings",
-  "time",
-  "logs",
-  "keys",
-  "manifests",
-  "blobs",
-]);
+const NAMES: ReadonlySet<string> = new Set([FORMAT_FILE, ...STORED]);
 
 /** The folder cannot be used at all: the bridge must not start with it. */
 export class FolderError extends Error {
