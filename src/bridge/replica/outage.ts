@@ -26,6 +26,8 @@ const asHeard = ({ incarnation, number }: Position): Heard => ({ incarnation, ge
 export class Outage {
   readonly lists: KeptLists;
   readonly answers = new EdgeAnswers();
+  /** The newest list of each domain that came, or was found whole, in this run. */
+  readonly #newest = new Map<string, Position>();
   readonly #readerOfNoLog: OutageParts["readerOfNoLog"];
   readonly #failed: OutageParts["failed"];
   /** Reads lists of earlier logs, which count for nothing in the present one. Made when it is first needed. */
@@ -94,12 +96,14 @@ export class Outage {
 
   /** The list of a domain is here. @param contact last one with its Registry */
   synced(domain: string, head: Position, contact: number): void {
+    this.#newest.set(domain, head);
     this.lists.confirm(domain, head, contact);
     this.lists.settle(domain);
     this.answers.settle(domain, asHeard(head));
   }
 
   #remove(domain: string): void {
+    this.#newest.delete(domain);
     this.lists.remove(domain);
     this.answers.remove(domain);
   }
@@ -156,8 +160,8 @@ export class Outage {
   }
 
   #isOlder(list: Position | null, domain: string): boolean {
-    const newest = this.lists.head(domain);
-    return list !== null && newest !== null && isBefore(asHeard(list), asHeard(newest));
+    const newest = this.#newest.get(domain);
+    return list !== null && newest !== undefined && isBefore(asHeard(list), asHeard(newest));
   }
 
   /** What the newest list that is here whole says of a recipient, if it accepts; whatever its log says since. */

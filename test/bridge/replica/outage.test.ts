@@ -76,6 +76,20 @@ describe("a replica whose polls fail, and that heard of a newer list from the ed
     expect([await said("leaver"), await said("bob")]).toEqual(["451 none", "250 replica"]);
   });
 
+  it("goes on after a restart from the list on its disk, though a newer one was in memory alone", async () => {
+    // It has room for the log, and none for the list.
+    const { disk } = at.host;
+    const write = disk.write.bind(disk);
+    disk.write = (path, bytes) =>
+      path.startsWith("manifests/") ? Promise.reject(new Error("the disk is full")) : write(path, bytes);
+    await publish("alice", "bob", "newcomer");
+    await world.clock.advance(WINDOW + 5 * SECOND);
+    expect(await said("newcomer")).toBe("250 replica");
+    world.isAway = true;
+    await at.restart();
+    expect(await said("bob")).toBe("250 replica");
+  });
+
   it("accepts again whom the edge accepts again", async () => {
     await hearNewer();
     expect(await said("leaver")).toBe("450 edge");
