@@ -32,7 +32,7 @@ export function losesByPattern(before: Uint8Array | null, after: Uint8Array | nu
 
 /**
  * The patterns of the generation that follows `before`. Names under a pattern that left or refuses from now on are
- * deferred for the grace, as such a name is; if it refuses, for as long as those that left before.
+ * deferred for the grace, as such a name is, and for as long as any name that left.
  *
  * @param before those of the previous generation, null if it has none or cannot be compared
  * @param now Unix milliseconds
@@ -60,7 +60,8 @@ export function patternsAfter(
   compareCovered(before?.table ?? null, table, (_, was, is) => {
     if (!isLost(was, is)) return;
     if (grace > 0) departedUntil = Math.max(departedUntil, deferredUntil(now, grace, is >= 0));
-    if (is >= 0 && last * 1000 > now) departedUntil = Math.max(departedUntil, last);
+    // Its own departure may end some seconds later, with the group that it leaves in.
+    if (last * 1000 > now) departedUntil = Math.max(departedUntil, last);
   });
   return table === null && departedUntil === 0 ? null : { table, departedUntil };
 }

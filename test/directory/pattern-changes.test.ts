@@ -126,6 +126,15 @@ describe("the patterns of the next generation", () => {
     });
   });
 
+  it("depart for as long as the last name that left: they may be of one group", () => {
+    const last = SECOND + 63;
+    for (const is of [NONE, DISABLED])
+      expect(patternsAfter(had(ACTIVE), one(is), NOW, 60, { last })?.departedUntil).toBe(last);
+    // Nobody is deferred any more, or no pattern left.
+    expect(patternsAfter(had(ACTIVE), null, NOW, 0, { last: SECOND })).toBeNull();
+    expect(patternsAfter(had(ACTIVE), table, NOW, 60, { last })?.departedUntil).toBe(0);
+  });
+
   it("are held with the names that the brake holds, until these are released", () => {
     const held = { table: null, departedUntil: HELD };
     expect(patternsAfter(had(NONE, SECOND - 1), null, NOW, 60, { isHeld: true })).toEqual(held);

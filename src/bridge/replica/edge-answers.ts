@@ -59,12 +59,6 @@ export class EdgeAnswers {
     if (this.#recipients > MAX_RECIPIENTS || this.#characters > MAX_CHARACTERS) this.#forget(domain);
   }
 
-  /** The edge did not accept somebody in a newer state, and it is not known whom. */
-  excludeAll(domain: string): void {
-    this.#forget(domain);
-    this.#isChanged = true;
-  }
-
   /** The edge accepted a recipient in a newer state, or the list never did. */
   include(domain: string, recipient: string): void {
     if (this.#byDomain.get(domain)?.recipients?.delete(recipient)) this.#count(recipient, -1);
