@@ -87,10 +87,23 @@ export interface HeardHead {
   readonly at: number;
 }
 
-/** An answer of the edge that did not accept a recipient, in the newest state that was seen by then. */
-export interface Denial {
+/** By domain. */
+export interface HeardHeads {
+  get(domain: string): HeardHead | undefined;
+}
+
+/** A place in the logs of a domain. */
+export interface State {
   readonly incarnation: number;
   readonly generation: number;
+}
+
+export const isEarlier = (a: State, b: State): boolean =>
+  a.incarnation < b.incarnation || (a.incarnation === b.incarnation && a.generation < b.generation);
+
+/** An answer of the edge that did not accept a recipient, in the newest state that was seen by then. */
+export interface Denial extends State {
+  readonly at: number;
 }
 
 /** A bridge that is judged. */
@@ -100,7 +113,7 @@ export interface JudgedBridge {
   /** Newest log that it has heard of, its highest generation, and when, by domain. */
   readonly seen: ReadonlyMap<string, SeenState>;
   /** What its replica knows of the log, by domain; nothing without one. */
-  readonly heard: ReadonlyMap<string, HeardHead>;
+  readonly heard: HeardHeads;
   /** When the last contact with the Registry was that an accept is based on, by recipient. */
   readonly vouched: ReadonlyMap<string, Sign>;
   /** Recipients whom the edge did not accept, unless it accepted them since. */

@@ -27,8 +27,9 @@ export interface Generation extends Content {
   until: number;
   /** For a tombstone: until when the domain is deferred. */
   readonly deletedUntil: number | null;
-  /** Until then it refuses nobody. */
+  /** Until then it refuses nobody; and it may do so until then, for names that are in doubt (see `coverable`). */
   readonly refusesFrom: number;
+  readonly mayRefuseFrom: number;
   /** Names and patterns that left or were suspended, each with the second until which it is deferred. */
   readonly departures: ReadonlyMap<string, number>;
   /**
@@ -211,9 +212,7 @@ export function departuresAfter(
   for (const [entry, state] of [...before.list, ...before.patterns])
     if (isAccepted(state) && !isAccepted(stateIn(after, entry))) leaving.add(entry);
   // So is somebody whom the list before accepted without listing him.
-  if (!isDeleted)
-    for (const entry of newlyRefused(before, after))
-      if (isAcceptedUnlisted(before, entry, now)) leaving.add(entry);
+  if (!isDeleted) for (const entry of coveredAndLost(before, after, now)) leaving.add(entry);
   // Whom a new pattern refuses nobody can name.
   for (const [entry, state] of after.patterns)
     if (!isAccepted(state) && stateIn(before, entry) === undefined) leaving.add(entry);
@@ -240,6 +239,10 @@ export function graceOfSuspended(before: Generation, after: Content, now: number
 export const newlyRefused = (before: Content, { list }: Content): string[] =>
   [...list].flatMap(([entry, state]) => (isAccepted(state) || before.list.has(entry) ? [] : [entry]));
 
+/** Those of them whom the list before accepted without listing them. */
+export const coveredAndLost = (before: Generation, after: Content, now: number): string[] =>
+  newlyRefused(before, after).filter((entry) => isAcceptedUnlisted(before, entry, now));
+
 const isAcceptedUnlisted = (before: Generation, base: string, now: number): boolean =>
   ["deliverable", "full"].includes(
     withoutGrace({ ...before, departures: new Map() }, { base, form: "plain" }, now).verdict,
@@ -247,6 +250,8 @@ const isAcceptedUnlisted = (before: Generation, base: string, now: number): bool
 
 /** The longest time for which a domain refuses nobody after a change, milliseconds. */
 const MOST_GRACE = 86_400_000;
+
+export type RefusesFrom = "refusesFrom" | "mayRefuseFrom";
 
 /**
  * Law 4: who may be refused by a change, and cannot be named, is deferred for the grace with everybody else.
@@ -259,6 +264,7 @@ export function refusesFromAfter(
   after: Content,
   targets: readonly Generation[],
   now: number,
+  from: RefusesFrom,
 ): number {
   if (left === undefined) return 0;
   const [was, is] = [left.policy, after.policy];
@@ -268,13 +274,16 @@ export function refusesFromAfter(
     was.delimiters === is.delimiters &&
     (is.catchall || !was.catchall) &&
     (is.postmaster || !was.postmaster);
-  if (namesAll && !isDeleted) return left.refusesFrom;
+  if (namesAll && !isDeleted) return left[from];
   const lists = [left, ...targets];
   const grace = 1000 * Math.max(is.grace, ...lists.map(({ policy }) => policy.grace));
-  const departed = lists.flatMap(({ departures }) => [...departures.values()]).filter(Number.isFinite);
+  const departed = lists
+    .flatMap((list) => [list.departures, ...(from === "refusesFrom" ? [] : [list.coverable])])
+    .flatMap((names) => [...names.values()])
+    .filter(Number.isFinite);
   return Math.max(
     now + Math.min(grace, MOST_GRACE),
     Math.min(Math.max(0, ...departed) * 1000, now + MOST_GRACE),
-    ...lists.map(({ refusesFrom }) => refusesFrom),
+    ...lists.map((list) => list[from]),
   );
 }

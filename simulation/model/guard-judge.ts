@@ -22,8 +22,8 @@ export function judgeGuard(
   const share = history.guardFor(content, now());
   const losses = history.losses(content, now(), before, part);
   const mayBeEmpty = content.policy.alias !== null || content.policy.catchall;
-  for (const { accepted, before: lost, after } of losses) {
-    if (after <= lost || mayBeEmpty) continue;
+  for (const { accepted, after, isWorse } of losses) {
+    if (!isWorse || mayBeEmpty) continue;
     const isAll = after === accepted && accepted > 1;
     if (!isAll && (after <= 1 || after <= share * accepted + 1e-6)) continue;
     const words = `${history.domain} ${name} refuses ${after} of ${accepted} names without the override`;

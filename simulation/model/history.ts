@@ -2,10 +2,12 @@ import { coverableAfter } from "./coverable.ts";
 import {
   areComparable,
   type Content,
+  coveredAndLost,
   departuresAfter,
   type Generation,
   isAccepted,
   type PublishedList,
+  type RefusesFrom,
   refusesFromAfter,
 } from "./generation.ts";
 
@@ -161,6 +163,8 @@ export class History {
     const isDeleted = head !== undefined && head.deletedUntil !== null;
     // Everybody has been refused since a deletion that is over.
     const isOver = isDeleted && (head.deletedUntil as number) <= now;
+    const refusesFrom = (from: RefusesFrom): number =>
+      deletedUntil !== null || isOver ? 0 : refusesFromAfter(left, isDeleted, content, targets, now, from);
     const generation: Generation = {
       domain: this.domain,
       log: this.#log,
@@ -168,8 +172,8 @@ export class History {
       since: now,
       until: Number.POSITIVE_INFINITY,
       deletedUntil,
-      refusesFrom:
-        deletedUntil !== null || isOver ? 0 : refusesFromAfter(left, isDeleted, content, targets, now),
+      refusesFrom: refusesFrom("refusesFrom"),
+      mayRefuseFrom: refusesFrom("mayRefuseFrom"),
       departures: deletedUntil === null ? departuresAfter(left, content, now, ended, isDeleted) : new Map(),
       coverable: deletedUntil === null ? coverableAfter(left, content, now, ended) : new Map(),
       overridden: new Set(
@@ -212,7 +216,7 @@ export class History {
     now: number,
     before: Content | undefined = this.current.findLast((it) => it.deletedUntil === null),
     part: number | null = null,
-  ): { accepted: number; before: number; after: number }[] {
+  ): { accepted: number; after: number; isWorse: boolean }[] {
     const lists = this.current.filter((it) => it.deletedUntil === null && it.number !== part);
     // Another key or spelling starts the day again.
     const start = lists.findLastIndex((it) => !areComparable(it, content)) + 1;
@@ -223,7 +227,10 @@ export class History {
       const count = (then: Content): number =>
         namesLost(it, then).filter((name) => !isOverridden(name, it)).length;
       const accepted = [...it.list.values()].filter(isAccepted).length;
-      return [{ accepted, before: count(before as Content), after: count(content) }];
+      const [was, after] = [count(before as Content), count(content)];
+      // For one whom it accepted without listing him, and who is accepted again, another one may go.
+      const all = (then: Content): number => count(then) + coveredAndLost(it, then, now).length;
+      return [{ accepted, after, isWorse: after > was && all(content) > all(before as Content) }];
     });
   }
 

@@ -64,11 +64,9 @@ export class LivenessJudge {
    */
   #isBeyond(domain: string, floor: number): boolean {
     const { model } = this.#parts;
-    const { head, targets } = model.history(domain);
-    if (head === undefined || targets.size === 0) return false;
-    const alias = head.deletedUntil === null ? head.policy.alias : null;
-    const target = alias === null ? undefined : model.history(alias).head;
-    return floor > Math.max(head.number, target?.number ?? 0);
+    const heads = model.headsBehind(domain);
+    const wasAlias = model.history(domain).targets.size > 0;
+    return wasAlias && heads.length > 0 && heads.every((head) => floor > head.number);
   }
 
   /** Whether KV has no list of an export: a Registry has copied its own head over it, and was lost. */

@@ -46,11 +46,15 @@ export function saidBy({ own, list }: Pair, name: Name, now: number): Said {
   return evaluate(list, name, now, Math.max(own.refusesFrom, list.refusesFrom));
 }
 
+/** The same if the list-wide grace waits for names that are in doubt. */
+const saidLate = ({ own, list }: Pair, name: Name, now: number): Said =>
+  evaluate(list, name, now, Math.max(own.mayRefuseFrom, list.mayRefuseFrom));
+
 function isSaid(answer: Answer, pair: Pair, name: Name, now: number): boolean {
   const isSame = ({ verdict, matched }: Said): boolean =>
     answer.verdict === verdict && answer.matched === matched;
   const said = saidBy(pair, name, now);
-  if (isSame(said)) return true;
+  if (isSame(said) || isSame(saidLate(pair, name, now))) return true;
   const isEnding = mayEnd(pair.list, name, now);
   if (answer.verdict === "departed")
     return (

@@ -2,7 +2,14 @@
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { BRIDGE_BUDGET, LINGERING } from "../../testing/limits.ts";
-import type { Answerer, Denial, JudgedBridge } from "./answerer.ts";
+import {
+  type Answerer,
+  type Denial,
+  isEarlier,
+  type JudgedBridge,
+  type SeenState,
+  type State,
+} from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { JudgeContext } from "./context.ts";
 import { evaluate, type Generation } from "./generation.ts";
@@ -78,9 +85,17 @@ export class ReplicaJudge {
         bridge.edgeAskedAt < asked.askedAt
       )
         violation("accepts follow what is known", `${say()}, without asking the edge`);
-      if (answer.action === "accept" && answer.confirmed_age === null)
+      // Its own log may have confirmed it lately, and the edge shown something newer.
+      if (
+        answer.action === "accept" &&
+        (answer.confirmed_age === null || hadSeenNewer(bridge, named, answer, asked))
+      )
         this.#requireLeave(bridge, replica, named, answer, asked, say);
-      else this.#requireProgress(bridge, named, answer, asked, say);
+      else if (hadSeenNewer(bridge, named, answer, asked))
+        violation(
+          "nobody goes back",
+          `${say()}, and had seen ${bridge.seen.get(named.domain)?.generation} before`,
+        );
       return;
     }
     const isNoVerdict = answer.verdict === "unavailable" || answer.verdict === "throttled";
@@ -89,21 +104,6 @@ export class ReplicaJudge {
     if (source === "edge") this.#requireOwnAnswer(bridge, replica, named, say);
     if (source === "edge" && answer.verdict === "not-served" && answer.generation === null)
       this.#requireEnd(replica, asked, named, say);
-  }
-
-  /** Law 3: nothing that is older than what the edge said before. */
-  #requireProgress(
-    bridge: JudgedBridge,
-    { domain }: Named,
-    { incarnation, generation }: Answer,
-    { askedAt }: Asked,
-    say: () => string,
-  ): void {
-    const seen = bridge.seen.get(domain);
-    if (seen === undefined || seen.at >= askedAt || generation === null || incarnation === null) return;
-    if (incarnation > seen.incarnation) return;
-    if (incarnation === seen.incarnation && generation >= seen.generation) return;
-    this.#parts.violation("nobody goes back", `${say()}, and had seen ${seen.generation} before`);
   }
 
   /**
@@ -121,11 +121,9 @@ export class ReplicaJudge {
     const { now, violation, model } = this.#parts;
     const { domain } = named;
     const state = { incarnation: answer.incarnation ?? 0, generation: answer.generation ?? 0 };
-    const isBefore = (it: Denial | undefined): boolean =>
-      it !== undefined &&
-      (state.incarnation < it.incarnation ||
-        (state.incarnation === it.incarnation && state.generation < it.generation));
-    if (isBefore(bridge.denied.get(written(named))))
+    const isBefore = (it: State | undefined): boolean => it !== undefined && isEarlier(state, it);
+    const denied = bridge.denied.get(written(named));
+    if (denied !== undefined && isBefore(denied) && this.#isKnown(denied, bridge.seen.get(domain)))
       violation("nobody goes back", `${say()}, and the edge has said otherwise since`);
     const { acceptGrace } = replica.settings;
     const lost = model.history(domain).lostFor(now());
@@ -149,6 +147,12 @@ export class ReplicaJudge {
     );
     if (age > Math.min(acceptGrace, DAY) + BRIDGE_BUDGET + replica.unnoticed)
       violation("accepts end with accept-grace", `${say()}, superseded ${seconds(age)} ago`);
+  }
+
+  /** Whether a denial counts: what arrives at one moment may be taken in any order, and this one not yet or as too old. */
+  #isKnown(denied: Denial, seen: SeenState | undefined): boolean {
+    if (denied.at >= this.#parts.now()) return false;
+    return seen === undefined || seen.at !== denied.at || !isEarlier(denied, seen);
   }
 
   /** A log that does not list a domain ends nothing: its list is here, and accept-grace is longer than any silence of a world. */
@@ -243,3 +247,15 @@ export class ReplicaJudge {
 /** Whether accepts of a log that was lost may be over: nobody knows how long before that the replica heard of it. */
 const mayHaveEnded = ({ settings }: JudgedReplica, lost: number): boolean =>
   settings.acceptGrace < 7 * DAY || lost >= 3 * DAY;
+
+/** Law 3: whether the edge had said something newer before the question was asked. */
+function hadSeenNewer(
+  bridge: JudgedBridge,
+  { domain }: Named,
+  { incarnation, generation }: Answer,
+  { askedAt }: Asked,
+): boolean {
+  const seen = bridge.seen.get(domain);
+  if (seen === undefined || seen.at >= askedAt || generation === null || incarnation === null) return false;
+  return isEarlier({ incarnation, generation }, seen);
+}

@@ -45,8 +45,8 @@ export async function finish(scene: Scene): Promise<void> {
   const waited = await waitForBudget(scene);
   const lasted = (): number => time.now() - stopped - waited;
   let differing = differences(scene, false);
-  while (differing.length > 0 && lasted() < KV_REPAIRED) {
-    await readEverywhere(scene);
+  for (let round = 0; differing.length > 0 && lasted() < KV_REPAIRED; round++) {
+    await readEverywhere(scene, round);
     await time.advance(20 * SECOND);
     differing = differences(scene, false);
   }
@@ -133,8 +133,11 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
       const answer = await check(scene, host, { name, domain });
       if (scene.violations.length > 0) return;
       const heads = model.headsBehind(domain);
-      // Questions of the end may make the brake hold names, and isolates may learn of that a window later.
-      const isNew = heads.some(({ since }) => scene.time.now() - since < host.settings.window);
+      // Questions of the end may make the brake hold names: isolates may learn of that a window later, and of what they may
+      // say unconfirmed, from KV.
+      const { window } = host.settings;
+      const within = answer.confirmed_age === null ? BOUNDS.kv(window) : window;
+      const isNew = heads.some(({ since }) => scene.time.now() - since < within);
       if (!isLast || head === undefined || isNew) continue;
       const number = Math.max(...heads.map((it) => it.number));
       const isGone = head.deletedUntil !== null && answer.verdict === "not-served";
@@ -208,12 +211,14 @@ function requireAcknowledged(scene: Scene): void {
 
 /** Names that each of them asks for: few or many, so that parts of one list are missed at different times. */
 const NAMES_OF_A_READER = [3, 16];
+const MOST_NAMES = 64;
 
 /** Cold isolates at every location ask for some names of every list, so that what was lost is missed. */
-async function readEverywhere(scene: Scene): Promise<void> {
+async function readEverywhere(scene: Scene, round: number): Promise<void> {
   const { time, model, plan } = scene;
   const random = new Random(plan.seed, "readers", time.elapsed);
-  const length = random.pick(NAMES_OF_A_READER);
+  // A part that nobody reads is missed by nobody: in the end all are read.
+  const length = Math.min(MOST_NAMES, random.pick(NAMES_OF_A_READER) * 2 ** round);
   const ask = (host: SimulatedIsolate, recipient: string): Promise<unknown> =>
     Promise.resolve(host.check({ recipient }));
   for (const location of plan.setup.locations) {

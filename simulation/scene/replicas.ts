@@ -41,6 +41,7 @@ export function beginReplica(
     window: scene.settings.window,
     acceptGrace,
     history: scene.settings.history,
+    partitionOf: (domain) => scene.partitionOf(domain),
     violation: scene.violation,
     trace: scene.trace,
   });

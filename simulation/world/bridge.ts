@@ -6,7 +6,14 @@ import type { Answer } from "../../src/directory/index.ts";
 import { BridgeHost, type BridgeHostParts } from "../../testing/bridge-host.ts";
 import type { Fetch } from "../../testing/network.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { Denial, HeardHead, Moment, SeenState, Sign } from "../model/answerer.ts";
+import {
+  type Denial,
+  type HeardHeads,
+  isEarlier,
+  type Moment,
+  type SeenState,
+  type Sign,
+} from "../model/answerer.ts";
 import type { Asked, JudgedHost } from "../model/replica-judge.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { SimulatedReplica } from "./replica.ts";
@@ -26,10 +33,6 @@ export interface Flight extends Asked {
 }
 
 const domainIn = (recipient: string): string => recipient.slice(recipient.lastIndexOf("@") + 1);
-
-/** Whether a state is older than another one. */
-const isEarlier = (a: Denial, b: Denial): boolean =>
-  a.incarnation < b.incarnation || (a.incarnation === b.incarnation && a.generation < b.generation);
 
 /** For how long what was seen of the Registry counts more than an export. */
 const EXPORTS_GIVE_WAY = 3_600_000;
@@ -52,7 +55,7 @@ export class SimulatedBridge implements JudgedHost {
   readonly #time: VirtualTime;
   #host: BridgeHost<SimulatedIsolate>;
   readonly seen = new Map<string, SeenState>();
-  get heard(): ReadonlyMap<string, HeardHead> {
+  get heard(): HeardHeads {
     return this.replica?.heard ?? new Map();
   }
 
@@ -127,6 +130,15 @@ export class SimulatedBridge implements JudgedHost {
   }
 
   #note(outcome: Outcome, domain: string, askedAt: number, window: number): void {
+    if (process.env.DBGB === this.name)
+      console.log(
+        this.#time.now() / 1000,
+        this.name,
+        askedAt / 1000,
+        JSON.stringify(outcome),
+        JSON.stringify(this.seen.get(domain)),
+        JSON.stringify(this.heard.get(domain)),
+      );
     if (outcome.kind === "none") return;
     const { recipient, answer } = outcome;
     this.windows.set(recipient, { last: window, kept: this.windows.get(recipient)?.kept ?? window });
@@ -134,6 +146,8 @@ export class SimulatedBridge implements JudgedHost {
     if (answer.origin !== "kv") this.#noteState(answer, domain);
     // An older one is passed on if it accepts, and is not kept. No verdict changes nothing.
     if (isOld || answer.verdict === "unavailable" || answer.verdict === "throttled") return;
+    // Nor does a log that was lost and has no list of a domain, while the host has one.
+    if (answer.generation === null && this.replica?.lists.isHere(domain)) return;
     this.windows.set(recipient, { last: window, kept: window });
     if (answer.generation === null) this.#noteGone(domain);
     const { action, origin, incarnation, generation } = answer;
@@ -141,7 +155,7 @@ export class SimulatedBridge implements JudgedHost {
     else this.vouched.delete(recipient);
     if (action === "accept") this.denied.delete(recipient);
     else if (origin !== "kv" && incarnation !== null && generation !== null)
-      this.denied.set(recipient, { incarnation, generation });
+      this.denied.set(recipient, { incarnation, generation, at: this.#time.now() });
   }
 
   /** Whether an answer is older than what was seen: it changes nothing of what is known. */
@@ -149,7 +163,8 @@ export class SimulatedBridge implements JudgedHost {
     const { incarnation, generation, confirmed_age: age, origin } = answer;
     const seen = this.seen.get(domain);
     if (seen === undefined) return false;
-    if (incarnation !== null && incarnation < seen.incarnation) return true;
+    // Numbers of another log start again.
+    if (incarnation !== null && incarnation !== seen.incarnation) return incarnation < seen.incarnation;
     if (origin === "kv") return askedAt < seen.at + EXPORTS_GIVE_WAY;
     if (generation !== null) return generation < seen.generation;
     return seen.generation > 0 && (age === null || askedAt - 1000 * age < seen.at);

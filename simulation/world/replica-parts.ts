@@ -15,6 +15,7 @@ export interface ReplicaParts {
   readonly window: number;
   readonly acceptGrace: number;
   readonly history: number;
+  partitionOf(domain: string): number;
   violation(assertion: string, words: string): void;
   trace(words: () => string): void;
 }

@@ -110,7 +110,7 @@ export class ReplicaRequests {
     const [, domain, id] = BLOB.exec(path) ?? [];
     const { replica, violation } = this.#parts;
     if (domain === undefined || id === undefined || replica.disk.isBad) return;
-    if (!replica.disk.isListed(`blobs/${domain}`)) return;
+    if (!replica.disk.wasListed(`blobs/${domain}`, id)) return;
     const bytes = replica.disk.files.get(`blobs/${domain}/${id}`);
     if (bytes === undefined || !equalBytes(stablelibHashing.sha256(bytes), fromHex(id))) return;
     violation("a publish costs what changed", `${replica.name} fetches ${id} of ${domain}, which it has`);

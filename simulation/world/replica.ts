@@ -4,9 +4,10 @@ import type { PollFault } from "../../src/bridge/replica/ports.ts";
 import type { LocalLists } from "../../src/bridge/replica/replica-source.ts";
 import { LINGERING } from "../../testing/limits.ts";
 import { ReplicaHost } from "../../testing/replica-host.ts";
-import type { Answerer, Exchange, HeardHead, Moment } from "../model/answerer.ts";
+import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Token } from "../model/http-judge.ts";
 import { ClockTrust } from "./clock-trust.ts";
+import { HeardLogs } from "./heard-logs.ts";
 import type { ReplicaParts } from "./replica-parts.ts";
 import { ReplicaRequests } from "./replica-requests.ts";
 import { type Damage, StoredLists } from "./stored-lists.ts";
@@ -28,8 +29,8 @@ export class SimulatedReplica implements Answerer {
   readonly #host: ReplicaHost;
   readonly #requests: ReplicaRequests;
   #token: Token | null = null;
-  /** Windows that the last two answers named. */
-  #windows: readonly [number, number];
+  /** Windows that the last two answers named, and those that came since one was applied. */
+  #windows: readonly number[];
   #hurtAt: number;
   /** By partition: the last answer that arrived, and the last one that was applied. */
   #arrived = new Map<number, Heard>();
@@ -43,7 +44,7 @@ export class SimulatedReplica implements Answerer {
   /** Answers that arrived and were not applied yet, by partition. */
   readonly #unapplied = new Map<number, ChangesAnswer>();
   /** By domain: the head in the newest log that it knows, from polls or from its disk, and since when. */
-  readonly heard = new Map<string, HeardHead>();
+  readonly heard: HeardLogs;
   /** Contacts that it knows of, by partition. */
   #contacts = new Map<number, number>();
   readonly #lists = new StoredLists(this.disk);
@@ -54,6 +55,7 @@ export class SimulatedReplica implements Answerer {
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
     this.name = parts.name;
+    this.heard = new HeardLogs({ now: () => parts.time.now(), partitionOf: parts.partitionOf });
     this.clock = new ClockTrust(() => parts.time.now());
     this.#windows = [parts.window, parts.window];
     this.#hurtAt = parts.time.now();
@@ -184,7 +186,7 @@ export class SimulatedReplica implements Answerer {
     this.#contacts = this.disk.storedContacts();
     this.heard.clear();
     for (const [partition, { incarnation, heads }] of this.disk.storedLogs())
-      this.#noteHeads(partition, incarnation, heads);
+      this.heard.note(partition, incarnation, heads);
     this.hurt();
     const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
     this.unnoticed = noticed.lacks;
@@ -233,9 +235,7 @@ export class SimulatedReplica implements Answerer {
   noteAnswer(answer: ChangesAnswer, sentAt: number, token: Token | null): void {
     const { partition, window, heads } = answer;
     const { time, violation, trace } = this.#parts;
-    // Domains that a full answer does not name are gone, from some moment on.
-    if (answer.full)
-      for (const [domain, it] of this.heard) if (it.partition === partition) this.heard.delete(domain);
+    if (answer.full) this.heard.forgetHeads(partition);
     this.#unapplied.set(partition, answer);
     const what = `hears from Registry ${partition}, asked ${time.now() - sentAt} ms ago`;
     trace(() => `${this.name} ${what}: ${JSON.stringify(heads)}`);
@@ -244,21 +244,11 @@ export class SimulatedReplica implements Answerer {
     const foreign = heads.find(([domain]) => !(token?.domains?.includes(domain) ?? true));
     if (foreign !== undefined)
       violation("a replica hears of its own domains alone", `${this.name} hears of ${foreign[0]}`);
-    if (1000 * window !== this.#windows[1]) this.hurt();
-    this.#windows = [this.#windows[1], 1000 * window];
+    if (1000 * window !== this.#windows.at(-1)) this.hurt();
+    this.#windows = [...this.#windows, 1000 * window];
     this.#noteMoment();
     this.#arrived.set(partition, { sentAt, arrivedAt: time.now(), monotonic: this.#host.monotonic() });
     this.#evidence.set(partition, Math.max(sentAt, this.#evidence.get(partition) ?? 0));
-  }
-
-  #noteHeads(
-    partition: number,
-    incarnation: number,
-    heads: readonly (readonly [domain: string, number: number])[],
-  ): void {
-    const at = this.#parts.time.now();
-    for (const [domain, generation] of heads)
-      this.heard.set(domain, { partition, incarnation, generation, at });
   }
 
   #observed(event: string, [first, second]: readonly unknown[]): void {
@@ -283,11 +273,12 @@ export class SimulatedReplica implements Answerer {
     this.#requireWritten();
     if (this.#failing.delete(partition)) this.hurt();
     const answer = this.#unapplied.get(partition);
-    if (answer !== undefined) this.#noteHeads(partition, answer.incarnation, answer.heads);
+    if (answer !== undefined) this.heard.note(partition, answer.incarnation, answer.heads);
     const heard = this.#arrived.get(partition);
     if (heard === undefined) return;
     this.#noteMoment();
     this.#applied.set(partition, heard);
+    this.#windows = this.#windows.slice(-2);
     this.#contacts.set(partition, heard.sentAt);
     this.disk.noteContact(partition, heard.sentAt);
     // The answer shows the Registry's time at some moment of the exchange.

@@ -8,10 +8,10 @@ const MANIFEST = /^manifests\/(.+)$/;
 
 /** A disk on which no manifest goes back. */
 export class WatchedDisk extends MemoryDisk {
-  /** Paths under which files with a checksum were written. */
+  /** Paths under which files with a checksum, and manifests, were written. */
   readonly #written = new WeakMap<Uint8Array, string>();
-  /** Folders that could not be listed when they were last looked at: the replica takes what they have for missing. */
-  readonly #unlisted = new Set<string>();
+  /** What each folder had when it was last looked at; nothing if it could not be listed. */
+  readonly #listed = new Map<string, ReadonlySet<string>>();
   /** Whether nothing but the replica ever changed a file, and every write could be done. */
   isTrusted = true;
   /** By partition: the last contact, and the one before, which was stored before the last one was asked for. */
@@ -110,14 +110,15 @@ export class WatchedDisk extends MemoryDisk {
     return path;
   }
 
-  isListed(folder: string): boolean {
-    return !this.#unlisted.has(folder);
+  /** Whether a file was there when its folder was last looked at: a write of a process that was killed may end later. */
+  wasListed(folder: string, name: string): boolean {
+    return this.#listed.get(folder)?.has(name) ?? false;
   }
 
   override async list(folder: string): Promise<readonly string[]> {
-    this.#unlisted.add(folder);
+    this.#listed.delete(folder);
     const names = await super.list(folder);
-    this.#unlisted.delete(folder);
+    this.#listed.set(folder, new Set(names));
     return names;
   }
 
@@ -130,9 +131,12 @@ export class WatchedDisk extends MemoryDisk {
   override async write(path: string, bytes: Uint8Array): Promise<void> {
     const [, domain] = MANIFEST.exec(path) ?? [];
     const before = this.files.get(path);
-    if (domain !== undefined && before !== undefined && isOlder(bytes, before, domain)) this.wentBack(path);
+    // A damaged one says nothing of its generation.
+    const isWhole = before !== undefined && this.#written.get(before) === path;
+    if (domain !== undefined && isWhole && isOlder(bytes, before, domain)) this.wentBack(path);
     await super.write(path, bytes);
-    if (SEALED.test(path)) this.#written.set(this.files.get(path) as Uint8Array, path);
+    if (domain !== undefined || SEALED.test(path))
+      this.#written.set(this.files.get(path) as Uint8Array, path);
   }
 }
 
