@@ -6,6 +6,8 @@ interface Confirmed {
   readonly head: Position;
   /** On the replica's clock. */
   readonly at: number;
+  /** Whether it came, or was found whole, in this run: an earlier one may have had it in memory alone. */
+  readonly isHere: boolean;
 }
 
 /** A list that is behind its log: what is stored of it. `time`: the Registry's when it was last known to be the newest. */
@@ -31,15 +33,31 @@ export class KeptLists {
     this.#silence = silence;
   }
 
-  /** A list was the newest at a moment. */
-  confirm(domain: string, head: Position, at: number): void {
-    this.#confirmed.set(domain, { head, at });
+  /** A list was the newest at a moment, as an earlier run stored it. */
+  startFrom(domain: string, head: Position, at: number): void {
+    this.#confirmed.set(domain, { head, at, isHere: false });
+  }
+
+  /**
+   * A list came, or was found whole. @param at when it was last known to be the newest
+   * @returns whether it is another one than before
+   */
+  synced(domain: string, head: Position, at: number): boolean {
+    const before = this.#confirmed.get(domain);
+    this.#confirmed.set(domain, { head, at, isHere: true });
+    return before === undefined || !before.isHere || !isSame(before.head, head);
+  }
+
+  /** Whether one that came in this run has replaced a list. */
+  isReplaced(domain: string, list: Position): boolean {
+    const newest = this.#confirmed.get(domain);
+    return newest?.isHere === true && isEarlier(list, newest.head);
   }
 
   /** The log was confirmed: lists that are at their heads are the newest. */
   noteNewest(domain: string, head: Position, askedAt: number): void {
     const list = this.#confirmed.get(domain);
-    if (list !== undefined && isSame(list.head, head)) this.#confirmed.set(domain, { head, at: askedAt });
+    if (list !== undefined && isSame(list.head, head)) this.#confirmed.set(domain, { ...list, at: askedAt });
   }
 
   /** The state of the list here, as far as it is known; null if it is not. */
@@ -109,3 +127,6 @@ export class KeptLists {
 
 const isSame = (a: Position, b: Position): boolean =>
   a.incarnation === b.incarnation && a.number === b.number;
+
+const isEarlier = (a: Position, b: Position): boolean =>
+  a.incarnation < b.incarnation || (a.incarnation === b.incarnation && a.number < b.number);

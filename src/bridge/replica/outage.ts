@@ -26,8 +26,6 @@ const asHeard = ({ incarnation, number }: Position): Heard => ({ incarnation, ge
 export class Outage {
   readonly lists: KeptLists;
   readonly answers = new EdgeAnswers();
-  /** The newest list of each domain that came, or was found whole, in this run. */
-  readonly #newest = new Map<string, Position>();
   readonly #readerOfNoLog: OutageParts["readerOfNoLog"];
   readonly #failed: OutageParts["failed"];
   /** Reads lists of earlier logs, which count for nothing in the present one. Made when it is first needed. */
@@ -41,9 +39,9 @@ export class Outage {
 
   /** What an earlier run stored of a partition's log. @param contact the last one with it, on the replica's clock */
   startFrom({ incarnation, heads, behind = [], earlier = [] }: StoredLog, contact: number): void {
-    for (const [domain, number] of heads) this.lists.confirm(domain, { incarnation, number }, contact);
+    for (const [domain, number] of heads) this.lists.startFrom(domain, { incarnation, number }, contact);
     for (const [domain, log, number, at] of behind)
-      this.lists.confirm(domain, { incarnation: log, number }, at);
+      this.lists.startFrom(domain, { incarnation: log, number }, at);
     for (const [domain, at] of earlier) this.lists.noteEarlier(domain, at);
   }
 
@@ -94,16 +92,14 @@ export class Outage {
         this.lists.noteEarlier(domain, host.lastContact(partition));
   }
 
-  /** The list of a domain is here. @param contact last one with its Registry */
-  synced(domain: string, head: Position, contact: number): void {
-    this.#newest.set(domain, head);
-    this.lists.confirm(domain, head, contact);
+  /** The list of a domain is here. @param at when it was last known to be the newest, on the replica's clock */
+  synced(domain: string, head: Position, at: number): void {
+    const isOther = this.lists.synced(domain, head, at);
     this.lists.settle(domain);
-    this.answers.settle(domain, asHeard(head));
+    if (isOther) this.answers.settle(domain, asHeard(head));
   }
 
   #remove(domain: string): void {
-    this.#newest.delete(domain);
     this.lists.remove(domain);
     this.answers.remove(domain);
   }
@@ -135,11 +131,11 @@ export class Outage {
       this.answers.include(domain, recipient);
       return;
     }
-    this.answers.exclude(domain, recipient);
-    // Room is for those whom the list would accept. Who is not known to be none of them keeps it.
+    this.answers.exclude(domain, recipient, state);
+    // Room is first for those whom the list would accept. Who is not known to be none of them keeps it.
     this.#listed(host, recipient, domain)
       .then((listed) => {
-        if (listed === null) this.answers.include(domain, recipient);
+        if (listed === null && this.lists.head(domain) === list) this.answers.setAside(domain, recipient);
       })
       .catch(this.#failed);
   }
@@ -154,14 +150,13 @@ export class Outage {
     const lists = this.#listsOf(host, domain);
     // What the reader holds may be older than what is stored, if that cannot be read.
     const reader = this.#readerOf(host, domain);
-    if (lists.some((each) => this.#isOlder(reader.list(each), each))) return null;
+    const isReplaced = (each: string): boolean => {
+      const list = reader.list(each);
+      return list !== null && this.lists.isReplaced(each, list);
+    };
+    if (lists.some(isReplaced)) return null;
     const goesOn = host.head(domain) === null ? this.lists.isHeld(domain) : this.lists.goesOn(lists);
     return goesOn ? answer : null;
-  }
-
-  #isOlder(list: Position | null, domain: string): boolean {
-    const newest = this.#newest.get(domain);
-    return list !== null && newest !== undefined && isBefore(asHeard(list), asHeard(newest));
   }
 
   /** What the newest list that is here whole says of a recipient, if it accepts; whatever its log says since. */

@@ -105,7 +105,9 @@ export class Replica {
       {
         headOf: (domain) => this.#host?.head(domain) ?? null,
         isHeld: (domain) => this.#outage.lists.isHeld(domain),
-        synced: (domain, head) => this.#synced(domain, head),
+        contact: (domain) =>
+          this.#host?.lastContact(this.#host.partitionOf(domain)) ?? Number.NEGATIVE_INFINITY,
+        synced: (domain, head, newestAt) => this.#synced(domain, head, newestAt),
         now: () => this.#time.now(),
       },
     );
@@ -200,8 +202,8 @@ export class Replica {
     const domains = range(host.settings.partitions).flatMap((partition) => host.domains(partition));
     return domains.sort().map((domain) => {
       const held = this.#syncs.held(domain);
-      const age = held === null ? null : (now - held.newestAt) / 1000;
-      return { domain, generation: held?.head.number ?? null, age };
+      const age = held === null ? Number.POSITIVE_INFINITY : (now - held.newestAt) / 1000;
+      return { domain, generation: held?.head.number ?? null, age: Number.isFinite(age) ? age : null };
     });
   }
 
@@ -376,12 +378,9 @@ export class Replica {
     for (const partition of range(host.settings.partitions)) await this.#storeLog(host, partition);
   }
 
-  #synced(domain: string, head: Position): void {
-    const host = this.#host;
-    if (host === null) return;
-    const partition = host.partitionOf(domain);
-    this.#outage.synced(domain, head, host.lastContact(partition));
-    this.#unstoredLogs.add(partition);
+  #synced(domain: string, head: Position, newestAt: number): void {
+    this.#outage.synced(domain, head, newestAt);
+    if (this.#host !== null) this.#unstoredLogs.add(this.#host.partitionOf(domain));
   }
 
   async #storeLog(host: ReaderHost, partition: number): Promise<void> {

@@ -13,7 +13,7 @@ const PAUSE = 1_000;
 /** A complete list in the store. */
 interface Held {
   readonly head: Position;
-  /** When it was last known to be the newest, on the replica's clock. */
+  /** When it was last known to be the newest, on the replica's clock; minus infinity if that was never. */
   newestAt: number;
 }
 
@@ -23,8 +23,10 @@ export interface SyncedLists {
   headOf(domain: string): Position | null;
   /** Whether the list of a domain without a head stays. */
   isHeld(domain: string): boolean;
-  /** The list of a domain is complete in the store. */
-  synced(domain: string, head: Position): void;
+  /** The last contact with a domain's Registry, on the replica's clock; minus infinity if there was none. */
+  contact(domain: string): number;
+  /** The list of a domain is complete in the store. @param newestAt when it was last known to be the newest */
+  synced(domain: string, head: Position, newestAt: number): void;
   /** The replica's clock. */
   now(): number;
 }
@@ -109,7 +111,7 @@ export class SyncQueue {
 
   #isCurrent(domain: string): boolean {
     const [head, held] = [this.#lists.headOf(domain), this.#held.get(domain)?.head];
-    return head === null || (held?.incarnation === head.incarnation && held.number >= head.number);
+    return head === null || (held !== undefined && reaches(held, head));
   }
 
   #add(domain: string): void {
@@ -131,10 +133,15 @@ export class SyncQueue {
     try {
       const need = this.#lists.headOf(domain);
       if (need === null) return;
+      // The log may go on while the list is fetched, which may take long.
+      const begun = this.#lists.contact(domain);
       const { manifest, fetched } = await syncDomain(this.#ports, domain, need, this.#spoiled.delete(domain));
       const head = { incarnation: manifest.incarnation, number: manifest.generation };
-      this.#held.set(domain, { head, newestAt: this.#lists.now() });
-      this.#lists.synced(domain, head);
+      const present = this.#lists.headOf(domain);
+      const isNewest = present !== null && reaches(head, present);
+      const newestAt = isNewest ? this.#lists.contact(domain) : begun;
+      this.#held.set(domain, { head, newestAt });
+      this.#lists.synced(domain, head, newestAt);
       this.#observer.ready(domain, head.number, fetched);
     } catch (error) {
       if (!this.#isStopped) this.#observer.syncFailed(domain, reasonOf(error));
@@ -156,3 +163,6 @@ export class SyncQueue {
     throw new Error("the bridge is stopping");
   }
 }
+
+const reaches = (list: Position, head: Position): boolean =>
+  list.incarnation === head.incarnation && list.number >= head.number;

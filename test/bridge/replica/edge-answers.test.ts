@@ -26,11 +26,11 @@ describe("what the edge said of a domain", () => {
   });
 
   it("excludes whom the edge did not accept, until it does, or until the list here is as new", () => {
-    answers.exclude(A, "early@a.example");
+    answers.exclude(A, "early@a.example", state(1, 7));
     expect(answers.isExcluded(A, "early@a.example")).toBe(false);
     answers.noteState(A, state(1, 7));
-    answers.exclude(A, "x@a.example");
-    answers.exclude(A, "y@a.example");
+    answers.exclude(A, "x@a.example", state(1, 7));
+    answers.exclude(A, "y@a.example", state(1, 7));
     answers.include(A, "y@a.example");
     answers.include(B, "x@a.example");
     expect(["x", "y", "z"].map((local) => answers.isExcluded(A, `${local}@a.example`))).toEqual([
@@ -48,26 +48,72 @@ describe("what the edge said of a domain", () => {
   it("excludes everybody of a domain past its bounds, and nobody of another", () => {
     answers.noteState(A, state(1, 7));
     answers.noteState(B, state(1, 7));
-    answers.exclude(B, "x@b.example");
-    for (let i = 0; i < 9_999; i++) answers.exclude(A, `n${i}@a.example`);
+    answers.exclude(B, "x@b.example", state(1, 7));
+    for (let i = 0; i < 9_999; i++) answers.exclude(A, `n${i}@a.example`, state(1, 7));
     expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
-    answers.exclude(A, "n0@a.example");
+    answers.exclude(A, "n0@a.example", state(1, 7));
     expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
-    answers.exclude(A, "last@a.example");
+    answers.exclude(A, "last@a.example", state(1, 7));
     expect(answers.isExcluded(A, "somebody@a.example")).toBe(true);
     // There is room again for others, and a list that is as new ends it.
-    answers.exclude(A, "one-more@a.example");
-    for (let i = 0; i < 9_000; i++) answers.exclude(B, `n${i}@b.example`);
+    answers.exclude(A, "one-more@a.example", state(1, 7));
+    for (let i = 0; i < 9_000; i++) answers.exclude(B, `n${i}@b.example`, state(1, 7));
     expect(answers.isExcluded(B, "somebody@b.example")).toBe(false);
     answers.settle(A, state(1, 8));
     expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
   });
 
+  it("excludes from another list that is older still whom the one before did not accept either", () => {
+    answers.noteState(A, state(1, 9));
+    answers.exclude(A, "x@a.example", state(1, 7));
+    answers.exclude(A, "y@a.example", state(1, 9));
+    answers.exclude(A, "z@a.example", state(1, 9));
+    for (const local of ["x", "y"]) answers.setAside(A, `${local}@a.example`);
+    answers.setAside(A, "nobody@a.example");
+    answers.setAside(B, "z@a.example");
+    const excluded = () => ["x", "y", "z"].filter((local) => answers.isExcluded(A, `${local}@a.example`));
+    expect(excluded()).toEqual(["z"]);
+    // What was said in its own state, or before, is part of it.
+    answers.settle(A, state(1, 7));
+    expect(excluded()).toEqual(["y", "z"]);
+    answers.setAside(A, "y@a.example");
+    answers.include(A, "y@a.example");
+    answers.settle(A, state(1, 8));
+    expect(excluded()).toEqual(["z"]);
+    answers.settle(A, state(1, 9));
+    expect(excluded()).toEqual([]);
+  });
+
+  it("forgets those first whom no list here accepts: then it excludes everybody from the next list that is older", () => {
+    for (const domain of [A, B]) {
+      answers.noteState(domain, state(1, 9));
+      answers.exclude(domain, `x@${domain}`, state(1, 9));
+    }
+    const flood = (domain: string, count: number) => {
+      for (let i = 0; i < count; i++) {
+        answers.exclude(domain, `n${i}@${domain}`, state(1, 9));
+        answers.setAside(domain, `n${i}@${domain}`);
+      }
+    };
+    const excludesAll = () => [A, B].map((domain) => answers.isExcluded(domain, "somebody"));
+    flood(A, 30_000);
+    flood(B, 30_000);
+    expect(excludesAll()).toEqual([false, false]);
+    expect(answers.isExcluded(A, `x@${A}`)).toBe(true);
+    answers.settle(A, state(1, 8));
+    expect(excludesAll()).toEqual([true, false]);
+    // There is room for those whom the other list accepts, at the cost of those that it does not.
+    for (let i = 0; i < 9_000; i++) answers.exclude(B, `m${i}@${B}`, state(1, 9));
+    expect(excludesAll()).toEqual([true, false]);
+    answers.settle(B, state(1, 8));
+    expect(excludesAll()).toEqual([true, true]);
+  });
+
   it("counts long recipients by their characters", () => {
     answers.noteState(A, state(1, 7));
-    for (let i = 0; i < 500; i++) answers.exclude(A, `${"x".repeat(1_980)}${i}@a.example`);
+    for (let i = 0; i < 500; i++) answers.exclude(A, `${"x".repeat(1_980)}${i}@a.example`, state(1, 7));
     expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
-    for (let i = 0; i < 10; i++) answers.exclude(A, `${"y".repeat(1_980)}${i}@a.example`);
+    for (let i = 0; i < 10; i++) answers.exclude(A, `${"y".repeat(1_980)}${i}@a.example`, state(1, 7));
     expect(answers.isExcluded(A, "somebody@a.example")).toBe(true);
   });
 
@@ -82,14 +128,14 @@ describe("what the edge said of a domain", () => {
     answers.noteState(A, state(1, 6));
     answers.settle("c.example", state(9, 9));
     expect(answers.takeChanged()).toBeNull();
-    answers.exclude(A, "x@a.example");
-    answers.exclude(A, "y@a.example");
+    answers.exclude(A, "x@a.example", state(1, 7));
+    answers.exclude(A, "y@a.example", state(1, 7));
     const stored = answers.takeChanged();
     expect(stored).toEqual([
       [A, 1, 7, 1],
       [B, 1, 8, 0],
     ]);
-    answers.exclude(A, "z@a.example");
+    answers.exclude(A, "z@a.example", state(1, 7));
     expect(answers.takeChanged()).toBeNull();
     const next = new EdgeAnswers();
     next.startFrom(stored ?? []);

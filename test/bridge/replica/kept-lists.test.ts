@@ -23,7 +23,7 @@ describe("a list that is not the newest any more", () => {
       [HOUR, HOUR],
     ] as const) {
       begin(acceptGrace);
-      lists.confirm(A, state(1, 7), now);
+      lists.startFrom(A, state(1, 7), now);
       now += most - 1;
       expect(lists.goesOn([A])).toBe(true);
       now++;
@@ -32,7 +32,7 @@ describe("a list that is not the newest any more", () => {
   });
 
   it("counts from a poll that found it to be the newest, and from no other", () => {
-    lists.confirm(A, state(1, 7), now);
+    lists.startFrom(A, state(1, 7), now);
     now += HOUR;
     lists.noteNewest(A, state(1, 7), now);
     now += HOUR;
@@ -46,9 +46,23 @@ describe("a list that is not the newest any more", () => {
     expect(lists.goesOn([A])).toBe(false);
   });
 
+  it("is replaced by one that came in this run, and by none that was only stored", () => {
+    lists.startFrom(A, state(1, 8), now);
+    expect(lists.isReplaced(A, state(1, 7))).toBe(false);
+    expect(lists.synced(A, state(1, 8), now)).toBe(true);
+    lists.noteNewest(A, state(1, 8), now + HOUR);
+    const older = [state(1, 7), state(0, 9), state(1, 8), state(2, 1)];
+    expect(older.map((it) => lists.isReplaced(A, it))).toEqual([true, true, false, false]);
+    expect(lists.isReplaced(B, state(1, 7))).toBe(false);
+    // The same list again is no other one.
+    expect([lists.synced(A, state(1, 8), now), lists.synced(A, state(1, 9), now)]).toEqual([false, true]);
+    lists.remove(A);
+    expect(lists.isReplaced(A, state(1, 7))).toBe(false);
+  });
+
   it("of an alias counts from the earlier one of both, and needs both", () => {
-    lists.confirm(A, state(1, 7), now - HOUR);
-    lists.confirm(B, state(1, 8), now);
+    lists.startFrom(A, state(1, 7), now - HOUR);
+    lists.startFrom(B, state(1, 8), now);
     now += DAY - HOUR - 1;
     expect(lists.goesOn([A, B])).toBe(true);
     expect(lists.goesOn([B, "unread.example"])).toBe(false);
@@ -76,9 +90,9 @@ describe("a domain that no log lists any more", () => {
 
 describe("what is stored", () => {
   beforeEach(() => {
-    lists.confirm(A, state(1, 7), 100);
-    lists.confirm(B, state(1, 8), 200);
-    lists.confirm("never.example", state(1, 9), Number.NEGATIVE_INFINITY);
+    lists.startFrom(A, state(1, 7), 100);
+    lists.startFrom(B, state(1, 8), 200);
+    lists.startFrom("never.example", state(1, 9), Number.NEGATIVE_INFINITY);
   });
 
   it("is each list that is behind its head, or has none, with the time of its last confirmation", () => {

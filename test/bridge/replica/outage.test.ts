@@ -122,6 +122,50 @@ describe("a replica whose polls fail, and that heard of a newer list from the ed
   });
 });
 
+describe("a list that is fetched so slowly that the log has gone on when it is here", () => {
+  let heardAt = 0;
+  /** The manifest of the second list comes after 25 s, and no later one. */
+  const slowly = (): void => {
+    let [polledAt, fetches] = [0, 0];
+    world.tamper = async (path, response) => {
+      if (path === "/v1/changes") polledAt = world.clock.now();
+      if (!path.includes("manifest")) return response;
+      if (++fetches > 1) return new Response("no", { status: 503 });
+      heardAt = polledAt;
+      await world.clock.sleep(25 * SECOND);
+      return response;
+    };
+  };
+  const until = (time: number): Promise<void> => world.clock.advance(time - world.clock.now());
+
+  it("was the newest when the log still ended with it: accepts from it end that early", async () => {
+    await begin({ acceptGrace: MINUTE });
+    slowly();
+    await publish("alice", "bob", "newcomer");
+    await world.clock.advance(WINDOW / 2);
+    await publish("alice", "bob", "newcomer", "latest");
+    await until(heardAt + 26 * SECOND);
+    expect(at.host.lists.heard(DOMAIN)?.generation).toBe(3);
+    world.isAway = true;
+    await until(heardAt + 55 * SECOND);
+    expect(await said("newcomer")).toBe("250 replica");
+    await until(heardAt + 65 * SECOND);
+    expect(await said("newcomer")).toBe("451 none");
+  });
+
+  it("accepts nobody of whom the edge said otherwise by a newer one, though the list before did not accept him", async () => {
+    await begin();
+    slowly();
+    await publish("alice", "bob", "newcomer");
+    await world.clock.advance(WINDOW / 2);
+    await publish("alice", "bob");
+    expect([await said("newcomer"), await said("bob")]).toEqual(["450 edge", "250 edge"]);
+    await until(heardAt + 26 * SECOND);
+    world.isAway = true;
+    expect([await said("newcomer"), await said("alice")]).toEqual(["451 none", "250 replica"]);
+  });
+});
+
 describe("what the edge said of a newer list", () => {
   const FILE = "seen";
 

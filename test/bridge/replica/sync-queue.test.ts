@@ -36,7 +36,13 @@ beforeEach(() => {
   const observer = new Proxy({} as ReplicaObserver, { get: () => ignore });
   queue = new SyncQueue(
     { store, keys, edge, hashing: stablelibHashing, observer },
-    { headOf: (domain) => heads.get(domain) ?? null, isHeld: () => false, synced: ignore, now: () => 0 },
+    {
+      headOf: (domain) => heads.get(domain) ?? null,
+      isHeld: () => false,
+      contact: () => 0,
+      synced: ignore,
+      now: () => 0,
+    },
   );
 });
 
