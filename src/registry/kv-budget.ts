@@ -28,11 +28,11 @@ export function kvBudget(aDay: number, partitions: number): KvBudget {
   return { burst, interval: DAY / Math.max(1, share - burst) };
 }
 
-/** Whether everything that KV lacks of a domain was made by single changes. */
+/** Whether everything that KV lacks of a domain was made by single changes. What KV lost is written again without a pause. */
 export const isPatchedOnly = (storage: RegistryStorage, domain: string): boolean =>
   storage.sql(
     `SELECT 1 FROM generations g JOIN heads h ON h.domain = g.domain
-     WHERE g.domain = ? AND g.number > h.kv_number AND g.action != 'patch' LIMIT 1`,
+     WHERE g.domain = ? AND g.number > h.kv_number AND (g.action != 'patch' OR h.kv_number = 0) LIMIT 1`,
     domain,
   ).length === 0;
 

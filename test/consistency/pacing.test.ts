@@ -113,6 +113,28 @@ describe("single changes all day", () => {
     expect(world.differences()).toEqual([]);
   });
 
+  it("do not delay the repair of what KV lost, also if all that is kept of the list are single changes", async () => {
+    setUp(20);
+    await world.publish(isolate, D, people(50));
+    await world.clock.advance(HOUR);
+    await add(D, "first");
+    // The generation that was published is pruned.
+    await world.clock.advance(40 * DAY);
+    // The budget is used up with the fourth.
+    for (let i = 0; i < 4; i++) {
+      await add(D, `new${i}`);
+      await world.clock.advance(MINUTE);
+    }
+    expect(world.differences()).toEqual([]);
+    await world.clock.advance(10 * MINUTE);
+    world.kv.set(manifestKey(D), null);
+    for (let i = 0; i < 3; i++) {
+      await world.isolate("elsewhere").check(`nobody@${D}`);
+      await world.clock.advance(MINUTE);
+    }
+    expect(world.differences()).toEqual([]);
+  });
+
   it("of one list do not keep a larger copy of another from KV", async () => {
     const large = "large.example";
     await world.publish(isolate, large, people(4_000), { exactBits: 7 });
