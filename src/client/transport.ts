@@ -62,15 +62,18 @@ export class Transport {
   }
 
   /**
-   * Sends a request, and again while it is idempotent and the failure transient.
+   * Sends a request, and again while the failure is transient and it is idempotent, or nothing was done.
    * @returns the response of a 2xx status
    * @throws ClientError
    */
   async send(call: Call): Promise<HttpReply> {
-    const retries = call.idempotent ? (this.#options.retries ?? RETRIES) : 0;
+    const retries = this.#options.retries ?? RETRIES;
     let retryAfter = Number.NaN;
     const pauseAfter = (error: unknown, attempt: number): number | null => {
       if (!(error instanceof ClientError && error.transient) || attempt > retries) return null;
+      // With that header, the edge says that it did nothing.
+      const isUndone = error.code === "unavailable" && retryAfter >= 0;
+      if (!call.idempotent && !isUndone) return null;
       const pause = retryAfter >= 0 ? retryAfter * 1000 : FIRST_PAUSE_MS * 2 ** (attempt - 1);
       return Math.min(LONGEST_PAUSE_MS, pause);
     };

@@ -44,7 +44,7 @@ export class Deployment implements Observer {
     this.settings = settings;
     this.ports = ports;
     this.#faultLog = new FaultLog(ports);
-    this.largeBodies = new LargeBodies(clock);
+    this.largeBodies = new LargeBodies(clock, timers);
     this.tokenMac = tokenMac(hashing, masterKey);
     this.tokenKeyId = tokenKeyId(hashing, masterKey);
     this.keyFor = (domain, epoch) => deriveDomainKey(hashing, masterKey, domain, epoch);

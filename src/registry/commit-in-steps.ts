@@ -53,8 +53,9 @@ export async function commitInSteps(
   // Nobody had a turn since it was begun.
   if (small !== null) return host.changed(() => commit(context, request, by, small.value));
   const domains = request.domains.map(({ domain }) => domain);
+  const octets = request.domains.reduce((sum, { covered = "" }) => sum + covered.length, 0);
   return patches.hold(domains, () =>
-    judgements.add("commits", by, async () => {
+    judgements.add("commits", by, octets, async () => {
       const pause = pauseEvery(timers, JUDGED_IN_A_ROW);
       for (const within of WITHIN) {
         await timers.sleep(0);

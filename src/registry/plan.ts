@@ -18,6 +18,14 @@ export interface PlanContext extends GuardContext {
   readonly reach: Reach;
 }
 
+/** Octets of the names of a plan. */
+export const octetsOf = ({ domains }: PlanRequest): number =>
+  domains.reduce(
+    (sum, { names }) =>
+      sum + ("accepted" in names ? names.accepted.length : names.gone.length + names.back.length),
+    0,
+  );
+
 /**
  * Judges a plan as its commit would be judged, and changes nothing. It can name as many as 2 million, so it is judged step by
  * step; nothing that it was judged by has changed if the heads are still the same in the end.

@@ -53,7 +53,7 @@ import { patchTogether } from "./patch.ts";
 import { PatchQueue } from "./patch-queue.ts";
 import { MOST_COUNTED, openRows } from "./patched-names.ts";
 import { pauseEvery } from "./pause.ts";
-import { plan } from "./plan.ts";
+import { octetsOf, plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
 import type {
   Actor,
@@ -244,7 +244,9 @@ export class RegistryCore implements RegistryApi {
   async plan(request: PlanRequest, reach: Reach, by: Actor = "unknown"): Promise<Result<PlanResult>> {
     const pause = pauseEvery(this.#options.ports.timers, JUDGED_IN_A_ROW);
     return this.#answerJudged(request.domains, () =>
-      this.#judgements.add("plans", by, () => inSteps(plan(this.#context(reach), request), pause)),
+      this.#judgements.add("plans", by, octetsOf(request), () =>
+        inSteps(plan(this.#context(reach), request), pause),
+      ),
     );
   }
 

@@ -250,6 +250,28 @@ describe("other calls", () => {
     expect(edge.requests).toHaveLength(1);
   });
 
+  const DONE = { generations: {}, unchanged: [] };
+
+  it("that change something are sent again if the edge says that it did nothing, with when to come again", async () => {
+    let count = 0;
+    const { edge, client, pauses } = await setUp((_, response) => {
+      if (++count === 2) return json(response, DONE);
+      response.setHeader("retry-after", "5");
+      apiError(response, 503, "unavailable");
+    });
+    expect(await client.commit({ domains: [] })).toEqual(DONE);
+    expect([edge.requests.length, pauses]).toEqual([2, [5000]]);
+  });
+
+  it.each<[string, (response: ServerResponse) => unknown]>([
+    ["from an edge without it", (response) => apiError(response, 503, "unavailable")],
+    ["from somebody else with it", (response) => html(response.setHeader("retry-after", "5"), 503)],
+  ])("that change something are sent once at a 503 %s", async (_, answer) => {
+    const { edge, client } = await setUp((_request, response) => answer(response));
+    expect(await failureOf(client.commit({ domains: [] }))).toMatchObject({ status: 503 });
+    expect(edge.requests).toHaveLength(1);
+  });
+
   it("keep the edge's words: code, message and particulars", async () => {
     const { client } = await setUp((_, response) =>
       apiError(response, 422, "guard", { refusals: { "example.com": "too many" } }),

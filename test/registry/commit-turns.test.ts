@@ -343,13 +343,41 @@ describe("several at a time", () => {
   it("more commits than may wait are unavailable, and plans are counted apart from them", async () => {
     const queue = new FairQueue();
     const never = (): Promise<never> => new Promise(() => undefined);
-    for (let i = 0; i < 16; i++) void queue.add("commits", "one", never);
-    await expect(queue.add("commits", "one", never)).rejects.toThrow("16 commits of this token are waiting");
-    void queue.add("plans", "one", never);
-    void queue.add("plans", "one", never);
-    await expect(queue.add("plans", "one", never)).rejects.toThrow("2 plans of this token are waiting");
-    for (let i = 0; i < 48; i++) void queue.add("commits", `t${i}`, never);
-    await expect(queue.add("commits", "last", never)).rejects.toThrow("64 commits are waiting");
+    for (let i = 0; i < 16; i++) void queue.add("commits", "one", 0, never);
+    await expect(queue.add("commits", "one", 0, never)).rejects.toThrow(
+      "16 commits of this token are waiting",
+    );
+    void queue.add("plans", "one", 0, never);
+    void queue.add("plans", "one", 0, never);
+    await expect(queue.add("plans", "one", 0, never)).rejects.toThrow("2 plans of this token are waiting");
+    for (let i = 0; i < 48; i++) void queue.add("commits", `t${i}`, 0, never);
+    await expect(queue.add("commits", "last", 0, never)).rejects.toThrow("64 commits are waiting");
+  });
+
+  it("what waits and is judged holds 32 MiB at most, over all tokens and kinds; what is alone is always judged", async () => {
+    const queue = new FairQueue();
+    const most = 32 * 1024 * 1024;
+    const ends: (() => void)[] = [];
+    const add = (kind: "plans" | "commits", by: string, octets: number): Promise<void> =>
+      queue.add(kind, by, octets, () => new Promise<void>((resolve) => ends.push(resolve)));
+    const alone = add("plans", "one", most + 1);
+    await expect(add("commits", "two", 1)).rejects.toThrow(
+      `${most + 1} octets of plans and commits are waiting`,
+    );
+    ends[0]?.();
+    await alone;
+    const running = add("plans", "one", most - 2);
+    const waiting = add("commits", "two", 1);
+    const last = add("plans", "three", 1);
+    await expect(add("plans", "four", 1)).rejects.toMatchObject({ error: { code: "unavailable" } });
+    ends[1]?.();
+    await running;
+    const after = add("plans", "four", most - 2);
+    for (const [i, each] of [waiting, last, after].entries()) {
+      await vi.waitFor(() => expect(ends).toHaveLength(i + 3));
+      ends[i + 2]?.();
+      await each;
+    }
   });
 });
 

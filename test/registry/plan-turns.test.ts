@@ -4,7 +4,7 @@ import type { PlannedDomain } from "../../src/api/index.ts";
 import { encodeTails, type Steps, toBase64Url } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { FairQueue } from "../../src/registry/fair-queue.ts";
-import { plan } from "../../src/registry/plan.ts";
+import { octetsOf, plan } from "../../src/registry/plan.ts";
 import { Records } from "../../src/registry/records.ts";
 import { people } from "../../testing/lists.ts";
 import { accepted, D, Desk, refused } from "./support.ts";
@@ -109,21 +109,28 @@ describe("a plan of many names", () => {
 });
 
 describe("a queue by turns", () => {
+  it("counts the names of all domains of a plan", async () => {
+    const each = await planned(spread, 3);
+    expect(octetsOf({ domains: [each, { ...each, names: { gone: "AAAAAAAB", back: "AAAA" } }] })).toBe(
+      24 + 12,
+    );
+  });
+
   it("refuses what is too much of all tokens, and goes on after a failure", async () => {
     const queue = new FairQueue();
     let end: () => void = () => undefined;
-    const first = queue.add("plans", "t0", () => new Promise<void>((resolve) => (end = resolve)));
-    const failing = queue.add("plans", "t1", async () => {
+    const first = queue.add("plans", "t0", 0, () => new Promise<void>((resolve) => (end = resolve)));
+    const failing = queue.add("plans", "t1", 0, async () => {
       throw new Error("damaged");
     });
-    const others = Array.from({ length: 14 }, (_, i) => queue.add("plans", `t${i + 2}`, async () => i));
-    await expect(queue.add("plans", "last", async () => 0)).rejects.toThrow(
+    const others = Array.from({ length: 14 }, (_, i) => queue.add("plans", `t${i + 2}`, 0, async () => i));
+    await expect(queue.add("plans", "last", 0, async () => 0)).rejects.toThrow(
       "16 plans are waiting: try again later",
     );
     end();
     await first;
     await expect(failing).rejects.toThrow("damaged");
     expect(await Promise.all(others)).toHaveLength(14);
-    expect(await queue.add("plans", "last", async () => 7)).toBe(7);
+    expect(await queue.add("plans", "last", 0, async () => 7)).toBe(7);
   });
 });
