@@ -64,8 +64,10 @@ export class ReplicaHost {
   #run = 0;
   /** The id of its boot; null if the platform does not say for how long it has been up. */
   boot: string | null = null;
-  /** Whether the folder was lost since it was last looked at. */
+  /** Whether the folder was lost since it was last looked at, or another bridge used it. */
   isFolderLost = false;
+  /** Whether another bridge uses the folder. */
+  isFolderBusy = false;
   /** Milliseconds by which the host's wall clock is ahead of the world's. */
   wallOffset = 0;
   /** Milliseconds that its monotonic clock stood still. */
@@ -145,6 +147,11 @@ export class ReplicaHost {
       });
     const observer = this.#observer();
     const store = new ReplicaStore(mortal(this.disk, isOver), stablelibHashing, maxUnwritten, observer);
+    const lookAtFolder = (): void => {
+      store.isWritable = !this.isFolderBusy;
+      this.isFolderLost ||= this.isFolderBusy;
+    };
+    lookAtFolder();
     const edge = createClient({
       url: "https://edge.example",
       token: () => this.#token,
@@ -176,8 +183,9 @@ export class ReplicaHost {
       random: this.#random,
       hashing: stablelibHashing,
       checkFolder: async () => {
-        const isLost = this.isFolderLost;
-        this.isFolderLost = false;
+        lookAtFolder();
+        const isLost = this.isFolderLost && store.isWritable;
+        if (isLost) this.isFolderLost = false;
         return isLost;
       },
     });

@@ -100,6 +100,23 @@ describe("a connection that processes hand on", () => {
     expect(model.sizes).toEqual([0, 3, 0]);
   });
 
+  it("is handed on alone, and first, when its replies are there", async () => {
+    const model = new Model();
+    const busy = model.connect("tcp", [recipientOf(0)]);
+    ask(busy);
+    for (let i = 0; i < 3; i++) model.connect("tcp");
+    void model.handOver();
+    await due();
+    model.answer(0, 1);
+    for (let given = 1; given <= 4; given++) {
+      await due();
+      expect(model.onTheirWay).toBe(1);
+      model.message();
+      // One of the line was on its way, and the next one had its turn.
+      expect(busy.owner).toBe(given >= 2 ? 1 : 0);
+    }
+  });
+
   it("is handed on too if the client connects meanwhile", async () => {
     const model = new Model();
     ask(model.connect("tcp", [recipientOf(0)]));
@@ -202,19 +219,21 @@ describe("when the listeners are closed", () => {
     const model = new Model();
     const client = model.connect("tcp", [recipientOf(0), recipientOf(1)]);
     ask(client);
-    // What its client ends is not.
-    model.connect("tcp").wire.end();
-    for (const { wire } of model.clients) wire.deliver(100);
+    // What its client ends is not counted.
+    const ended = model.connect("tcp", [recipientOf(2)]);
+    ask(ended);
+    ended.wire.end();
+    ended.wire.deliver(1);
     void model.handOver();
     await advance(model, 4_000);
     const left = model.leave();
     await advance(model, 4_099);
     expect(client.wire.received).toBe("");
     await advance(model, 1);
-    model.answer(1, 1);
+    model.answer(1, 2);
     model.answer(0, 1);
     await advance(model, 4_000);
-    expect(client.wire.received).toBe(client.replies());
+    for (const each of model.clients) expect(each.wire.received).toBe(each.replies());
     expect([await left, model.sizes]).toEqual([1, [0, 0, 0]]);
   });
 
@@ -243,20 +262,29 @@ describe("a stop while connections are handed on", () => {
   it("hands on none of the rest: what they ask is answered, and they are closed", async () => {
     const model = new Model();
     const clients = [0, 1, 2].map((i) => model.connect("tcp", [recipientOf(i)]));
+    // This one is ready when another one is on its way.
+    const busy = model.connect("tcp", [recipientOf(3), recipientOf(4)]);
+    busy.send(20);
+    busy.send(`get ${recipientOf(3)}\n`.length - 20);
+    busy.wire.deliver(100);
     void model.handOver();
     await due();
+    await due();
     const stopped = model.stop();
-    for (const client of clients) client.send();
+    for (const client of [...clients, busy]) client.send();
+    model.answer(0, 1);
+    await due();
     model.message();
     await due();
-    for (const { wire } of clients) wire.deliver(100);
+    for (const { wire } of model.clients) wire.deliver(100);
     expect(model.onTheirWay).toBe(0);
-    model.answer(0, 3);
+    await due();
+    model.answer(0, 4);
     await advance(model, 100);
     await advance(model, 400);
     await stopped;
     expect(model.sizes).toEqual([0, 1, 0]);
-    for (const client of clients) expect(client.wire.received).toBe(client.replies());
+    for (const client of model.clients) expect(client.wire.received).toBe(client.replies());
   });
 });
 

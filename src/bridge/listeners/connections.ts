@@ -104,9 +104,7 @@ export class Connections {
     let hasEnded = false;
     const gone = ended.then(() => {
       hasEnded = true;
-      this.#giving = null;
-      giving.end();
-      for (const connection of this.#open.keys()) connection.keep();
+      this.#keepAll();
     });
     await Promise.race([gone, this.#allGiven(giving)]);
     return !hasEnded;
@@ -129,6 +127,13 @@ export class Connections {
     }
   }
 
+  /** Gives nothing more away, and takes questions again. */
+  #keepAll(): void {
+    this.#giving?.end();
+    this.#giving = null;
+    for (const connection of this.#open.keys()) connection.keep();
+  }
+
   #give(connection: Connection, { protocol, socket }: Accepted, giving: Giving): void {
     giving.add(connection, (state) => {
       this.#open.delete(connection);
@@ -139,7 +144,7 @@ export class Connections {
   /** Answers what was asked, and closes. No listener is open any more. */
   async stop(): Promise<void> {
     // Another process that takes over is stopped too.
-    this.#giving?.end();
+    this.#keepAll();
     await this.#finishAll();
   }
 

@@ -30,7 +30,7 @@ export class Giving {
     this.#give = give;
   }
 
-  /** Gives nothing more away. */
+  /** Gives none away that has not had its turn. The others are to be kept: see {@link Connection.keep}. */
   end(): void {
     this.#isOver = true;
   }
@@ -63,7 +63,7 @@ export class Giving {
   async #giveNow(connection: Connection, leave: (state: ParserState) => HandedOver): Promise<void> {
     const release = await this.#turns.acquire();
     try {
-      const state = this.#isOver ? null : connection.giveAway();
+      const state = connection.giveAway();
       if (state !== null) await this.#give(leave(state));
     } finally {
       release();

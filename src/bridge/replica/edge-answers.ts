@@ -77,6 +77,14 @@ export class EdgeAnswers {
     this.#count(recipient, 1);
   }
 
+  /** The edge did not accept somebody in a newer state, and it is not known whom. */
+  excludeAll(domain: string): void {
+    const newer = this.#byDomain.get(domain);
+    if (newer === undefined) return;
+    this.#forget(newer);
+    this.#isChanged = true;
+  }
+
   /** The edge accepted a recipient in a newer state. */
   include(domain: string, recipient: string): void {
     const { listed, unlisted } = this.#byDomain.get(domain) ?? {};

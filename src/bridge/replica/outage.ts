@@ -121,11 +121,10 @@ export class Outage {
   learn(host: ReaderHost, recipient: string, domain: string, answer: Answer): void {
     const { incarnation, generation, origin, verdict, action } = answer;
     // Exports order nothing.
-    if (incarnation === null || origin === "kv" || !this.isHere(host, domain)) return;
+    if (incarnation === null || origin === "kv") return;
     const state = { incarnation, generation: generation ?? 0 };
     const list = this.lists.head(domain);
-    if (list !== null && !isBefore(asHeard(list), state)) return;
-    this.answers.noteState(domain, state);
+    if (!this.hear(host, domain, state)) return;
     if (verdict === "unavailable" || verdict === "throttled") return;
     if (action === "accept") {
       this.answers.include(domain, recipient);
@@ -138,6 +137,19 @@ export class Outage {
         if (listed === null && this.lists.head(domain) === list) this.answers.setAside(domain, recipient);
       })
       .catch(this.#failed);
+  }
+
+  /**
+   * A state of a domain was heard of, also by another process of this host.
+   * @param excludes whether the edge did not accept somebody in it
+   * @returns whether it is newer than the list here
+   */
+  hear(host: ReaderHost, domain: string, state: Heard, excludes = false): boolean {
+    const list = this.lists.head(domain);
+    if (!this.isHere(host, domain) || (list !== null && !isBefore(asHeard(list), state))) return false;
+    this.answers.noteState(domain, state);
+    if (excludes) this.answers.excludeAll(domain);
+    return true;
   }
 
   /**

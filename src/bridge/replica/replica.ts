@@ -39,7 +39,7 @@ export interface ReplicaOptions {
   readonly observer: ReplicaObserver;
   /**
    * Called before each poll of the first partition: makes the folder usable if it can.
-   * @returns whether what was stored may be lost, since the folder was deleted or another bridge used it
+   * @returns whether it may have lost what was stored, or have something else, since it was deleted or another bridge used it
    */
   checkFolder(): Promise<boolean>;
 }
@@ -370,12 +370,28 @@ export class Replica {
     }
   }
 
-  /** The folder may be empty: stores what is known of the logs, and has each list looked for and fetched. */
+  /**
+   * The folder may be empty, or have what another process stored: that counts as heard. Stores what is known of the logs,
+   * and has each list looked for and fetched.
+   */
   async #storeAgain(): Promise<void> {
     const host = this.#host;
     this.#syncs.distrust();
     if (host === null) return;
+    await this.#hearStored(host);
     for (const partition of range(host.settings.partitions)) await this.#storeLog(host, partition);
+  }
+
+  /** Before anything of it is overwritten: nothing older may refuse, nor accept as if nothing newer were known. */
+  async #hearStored(host: ReaderHost): Promise<void> {
+    const disk = this.#options.store.onDisk();
+    for (const partition of range(host.settings.partitions)) {
+      const { incarnation, heads } = (await disk.log(partition)) ?? { incarnation: 0, heads: [] };
+      for (const [domain, generation] of heads) this.#outage.hear(host, domain, { incarnation, generation });
+    }
+    for (const [domain, incarnation, generation, excludes] of await disk.seen())
+      this.#outage.hear(host, domain, { incarnation, generation }, excludes > 0);
+    await this.#storeSeen();
   }
 
   #synced(domain: string, head: Position, newestAt: number): void {

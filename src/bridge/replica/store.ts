@@ -96,6 +96,11 @@ export class ReplicaStore {
     this.#wasBehind ||= !isWritable;
   }
 
+  /** What is on the disk, whatever waits in memory. */
+  onDisk(): ReplicaStore {
+    return new ReplicaStore(this.#disk, this.#hashing, 0, this.#observer);
+  }
+
   /** Bytes that wait in memory for the disk. */
   get unwrittenBytes(): number {
     return this.#unwritten.bytes;

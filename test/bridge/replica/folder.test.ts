@@ -228,6 +228,16 @@ describe("a replica's folder", () => {
     expect(opened).toMatchObject({ fault: { kind: "busy", pid: other.pid } });
   });
 
+  it("may have what another bridge wrote once that has left it", async () => {
+    const path = fresh();
+    const first = await openFolder(path, other);
+    const opened = await openFolder(path, me, other.pid);
+    if (!("folder" in first && "folder" in opened)) throw new Error("a newer format");
+    await first.folder.release();
+    expect(await opened.folder.check()).toBeNull();
+    expect([opened.folder.wasLost(), opened.folder.wasLost()]).toEqual([true, false]);
+  });
+
   it("is refused if it has files of something else", async () => {
     const path = fresh();
     mkdirSync(path);

@@ -14,6 +14,8 @@ export interface HostOptions {
   readonly disk?: MemoryDisk;
   readonly maxUnwritten?: number;
   readonly seed?: number;
+  /** Whether another bridge uses its folder. */
+  readonly isFolderBusy?: boolean;
 }
 
 /** A world with one isolate, and mail hosts whose way to it can be cut. */
@@ -84,6 +86,7 @@ export class AskedHost {
 
   static async start(world: ReplicaWorld, options: HostOptions = {}): Promise<AskedHost> {
     const asked = new AskedHost(world, await world.host(options));
+    asked.host.isFolderBusy = options.isFolderBusy ?? false;
     await asked.#start();
     return asked;
   }

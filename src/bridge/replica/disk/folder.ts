@@ -53,6 +53,7 @@ export class ReplicaFolder {
     if (this.#lock !== null) this.#wasLost = true;
     this.#lock = null;
     const lock = await lockFolder(this.#path, this.#owner);
+    this.#wasLost ||= lock.kind === "busy";
     if (lock.kind !== "held") return lock;
     this.#lock = lock;
     try {
@@ -64,7 +65,7 @@ export class ReplicaFolder {
     }
   }
 
-  /** Whether the folder was deleted, or had another bridge's lock, since this was last asked. */
+  /** Whether the folder was deleted, or another bridge used it, since this was last asked. */
   wasLost(): boolean {
     const wasLost = this.#wasLost;
     this.#wasLost = false;
