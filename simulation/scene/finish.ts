@@ -3,7 +3,7 @@
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import { type Manifest, needsFreshness, rosterKey } from "../../src/directory/index.ts";
 import { differencesOf } from "../../testing/differences.ts";
-import { LINGERING, PROPAGATION } from "../../testing/limits.ts";
+import { FITTING, LINGERING, PROPAGATION } from "../../testing/limits.ts";
 import { Random } from "../../testing/random.ts";
 import { BOUNDS } from "../model/bounds.ts";
 import type { Name, Named } from "../model/names.ts";
@@ -144,8 +144,11 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
       const isHead =
         answer.generation === number &&
         pairsOf(model, domain, number).some((pair) => agrees(answer, pair, name, host.now()));
+      // Parts of an alias and its target may push each other out of a cache that holds hardly more.
+      const lacksRoom =
+        answer.verdict === "unavailable" && host.settings.cacheBytes < FITTING && heads.length > 1;
       const isConfirmed = answer.confirmed_age !== null || !needsFreshness(answer.verdict, answer.mode);
-      if (!(isHead && isConfirmed) && !isGone) {
+      if (!(isHead && isConfirmed) && !isGone && !lacksRoom) {
         scene.violation(
           "once faults stop, isolates are at the heads",
           `${host.name} says ${words(answer)} of ${domain}, whose head is ${number}`,
