@@ -114,6 +114,6 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
     "a rollback leaves patterns out",
     "it publishes the whole old content",
-    registry("rollback.ts", "  const patterns = listedPatterns(manifest);\n", "  const patterns = null;\n"),
+    registry("rollback.ts", "patterns: listedPatterns(manifest),", "patterns: null,"),
   ),
 ];

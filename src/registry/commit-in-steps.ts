@@ -1,15 +1,6 @@
-/** Judges a large commit step by step before its transaction, so that questions and other tokens have their turn meanwhile. */
-import type { CommitRequest, CommitResult } from "../api/index.ts";
-import { ifWithin, inSteps } from "../directory/index.ts";
+/** Judges a large commit or rollback step by step before its transaction, so that questions and other tokens have their turn meanwhile. */
+import { ifWithin, inSteps, type Steps } from "../directory/index.ts";
 import type { Timers } from "../runtime/ports.ts";
-import {
-  type CommitContext,
-  checkAgain,
-  checkCommit,
-  commit,
-  type JudgedCommit,
-  judgeCommit,
-} from "./commit.ts";
 import { failure } from "./failure.ts";
 import type { FairQueue } from "./fair-queue.ts";
 import type { PatchQueue } from "./patch-queue.ts";
@@ -27,69 +18,88 @@ const JUDGED_AT_ONCE = 65_536;
 const WITHIN = [10_000, 60_000, 300_000];
 
 /** What committing takes. */
-export interface CommitHost {
+export interface CommitHost<Context> {
   readonly timers: Timers;
   readonly judgements: FairQueue;
   readonly patches: PatchQueue;
   /** A context of this moment. */
-  context(): CommitContext;
+  context(): Context;
   /** Runs a change in a transaction, and sets the alarm that copies it to KV. */
   changed<T>(work: () => T): Changed<T>;
 }
 
+/** A commit or a rollback, judged before it is made. */
+export interface StepwiseCommit<Context, Judged, Result> {
+  /** Its domains. */
+  readonly domains: readonly string[];
+  /** Octets of names that it holds in memory. */
+  readonly octets: number;
+  /**
+   * Judges it step by step, and stores nothing but blobs. @param within milliseconds after now within which it will be made
+   * @throws RegistryFailure
+   */
+  judge(context: Context, within: number): Steps<Judged>;
+  /** @throws RegistryFailure if it cannot be made at this moment, whatever is judged */
+  check(context: Context): void;
+  /**
+   * What was judged, for the same change at this moment: others may have had their turn. @returns null if it has to be judged
+   * again @throws RegistryFailure if it cannot be made any more
+   */
+  again(context: Context, judged: Judged): Judged | null;
+  /** Makes it, inside a transaction. @throws RegistryFailure */
+  make(context: Context, judged: Judged): Result;
+}
+
 /**
- * Commits a request. What is judged is what is committed: the transaction begins with the heads that it was judged by, or the
- * commit is judged again.
+ * Makes a change. What is judged is what is made: the transaction begins with the heads that it was judged by, or the change is
+ * judged again.
  * @throws RegistryFailure
  */
-export async function commitInSteps(
-  host: CommitHost,
-  request: CommitRequest,
+export async function commitInSteps<Context, Judged, Result>(
+  host: CommitHost<Context>,
+  change: StepwiseCommit<Context, Judged, Result>,
   by: Actor,
-): Promise<Changed<CommitResult>> {
+): Promise<Changed<Result>> {
   const { timers, judgements, patches } = host;
   const context = host.context();
-  const small = ifWithin(JUDGED_AT_ONCE, judgeCommit(context, request, by, 0));
+  const small = ifWithin(JUDGED_AT_ONCE, change.judge(context, 0));
   // Nobody had a turn since it was begun.
-  if (small !== null) return host.changed(() => commit(context, request, by, small.value));
-  const domains = request.domains.map(({ domain }) => domain);
-  const octets = request.domains.reduce((sum, { covered = "" }) => sum + covered.length, 0);
-  return patches.hold(domains, () =>
-    judgements.add("commits", by, octets, async () => {
+  if (small !== null) return host.changed(() => change.make(context, small.value));
+  return patches.hold(change.domains, () =>
+    judgements.add("commits", by, change.octets, async () => {
       const pause = pauseEvery(timers, JUDGED_IN_A_ROW);
       for (const within of WITHIN) {
         await timers.sleep(0);
-        const judged = await judgedIn(host, request, by, within, pause);
-        const { result, ...position } = host.changed(() => commitIfSame(host.context(), request, by, judged));
-        if (result !== null) return { result, ...position };
+        const judged = await judgedIn(host, change, within, pause);
+        const { result, ...position } = host.changed(() => makeIfSame(host.context(), change, judged));
+        if (result !== null) return { result: result.value, ...position };
       }
-      throw failure("unavailable", "what the commit was judged by changed again and again: try again");
+      throw failure("unavailable", "what the change was judged by changed again and again: try again");
     }),
   );
 }
 
-async function judgedIn(
-  host: CommitHost,
-  request: CommitRequest,
-  by: Actor,
+async function judgedIn<Context, Judged>(
+  host: CommitHost<Context>,
+  change: StepwiseCommit<Context, Judged, unknown>,
   within: number,
   pause: Pause,
-): Promise<JudgedCommit> {
+): Promise<Judged> {
+  const context = host.context();
   try {
-    return await inSteps(judgeCommit(host.context(), request, by, within), pause);
+    return await inSteps(change.judge(context, within), pause);
   } catch (error) {
-    // Uploads may have expired meanwhile: that is no damage.
-    checkCommit(host.context(), request, by);
+    // Uploads and old lists may have expired meanwhile: that is no damage.
+    change.check(host.context());
     throw error;
   }
 }
 
-function commitIfSame(
-  context: CommitContext,
-  request: CommitRequest,
-  by: Actor,
-  judged: JudgedCommit,
-): CommitResult | null {
-  const again = checkAgain(context, request, by, judged);
-  return again === null ? null : commit(context, request, by, again);
+function makeIfSame<Context, Judged, Result>(
+  context: Context,
+  change: StepwiseCommit<Context, Judged, Result>,
+  judged: Judged,
+): { readonly value: Result } | null {
+  const again = change.again(context, judged);
+  return again === null ? null : { value: change.make(context, again) };
 }

@@ -25,6 +25,7 @@ import {
   type Steps,
 } from "../directory/index.ts";
 import { writeAudit } from "./audit.ts";
+import type { StepwiseCommit } from "./commit-in-steps.ts";
 import { badRequest, failure, readRequest } from "./failure.ts";
 import { type GuardContext, isComparable } from "./guard.ts";
 import { noteHeld } from "./held-names.ts";
@@ -55,6 +56,19 @@ const EMPTY_SHARD = emptyShard();
 export interface CommitContext extends JudgeContext {
   readonly keyFor: KeyFor;
 }
+
+/** A commit of many domains, as a change that is judged before it is made. */
+export const commitOf = (
+  request: CommitRequest,
+  by: string,
+): StepwiseCommit<CommitContext, JudgedCommit, CommitResult> => ({
+  domains: request.domains.map(({ domain }) => domain),
+  octets: request.domains.reduce((sum, { covered = "" }) => sum + covered.length, 0),
+  judge: (context, within) => judgeCommit(context, request, by, within),
+  check: (context) => void checkCommit(context, request, by),
+  again: (context, judged) => checkAgain(context, request, by, judged),
+  make: (context, judged) => commit(context, request, by, judged),
+});
 
 /** A request that may be committed, if the guard lets it. */
 interface CheckedCommit {
@@ -91,7 +105,7 @@ export function* judgeCommit(
 }
 
 /** The same commit, checked again: others may have had their turn. @returns null if it has to be judged again @throws as {@link judgeCommit} */
-export function checkAgain(
+function checkAgain(
   context: CommitContext,
   request: CommitRequest,
   by: string,
@@ -106,7 +120,7 @@ export function checkAgain(
 }
 
 /** Checks a request against the heads that there are. @throws RegistryFailure `conflict`, `missing_shards`, `forbidden` or `bad_request` */
-export function checkCommit(context: CommitContext, request: CommitRequest, by: string): CheckedCommit {
+function checkCommit(context: CommitContext, request: CommitRequest, by: string): CheckedCommit {
   const { storage, records, keyFor, reach } = context;
   const isKeyOf = (domain: string, epoch: number): boolean => isGranted(storage, domain, epoch, by);
   const validate = { records, keyFor, reach, isGranted: isKeyOf };
@@ -198,7 +212,11 @@ export function commitDrafts(
 }
 
 /** The same for drafts that were judged by the heads that their domains have. @throws RegistryFailure `forbidden` or `bad_request` */
-function commitJudged(context: CommitContext, judged: readonly JudgedDraft[], meta: CommitMeta): number {
+export function commitJudged(
+  context: CommitContext,
+  judged: readonly JudgedDraft[],
+  meta: CommitMeta,
+): number {
   const drafts = judged.map(({ draft }) => draft);
   // Heads of other domains may have changed since.
   for (const draft of drafts) requireAliasRules(context, draft, drafts);

@@ -31,8 +31,8 @@ import { runAlarm } from "./alarm.ts";
 import { auditPage, readAudit } from "./audit.ts";
 import { release } from "./brake.ts";
 import { changesSince } from "./changes-since.ts";
-import { type CommitContext, remove } from "./commit.ts";
-import { commitInSteps, JUDGED_IN_A_ROW } from "./commit-in-steps.ts";
+import { type CommitContext, commitOf, remove } from "./commit.ts";
+import { type CommitHost, commitInSteps, JUDGED_IN_A_ROW, type StepwiseCommit } from "./commit-in-steps.ts";
 import { continueRestored, readRoster } from "./continue-restored.ts";
 import type { Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
@@ -74,7 +74,7 @@ import type {
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { changesForReplica } from "./replica-changes.ts";
-import { planRollback, rollback } from "./rollback.ts";
+import { planRollback, rollbackOf } from "./rollback.ts";
 import { largeUsage, noteUpload } from "./room.ts";
 import { schemaFault } from "./schema.ts";
 import {
@@ -272,18 +272,7 @@ export class RegistryCore implements RegistryApi {
     const { domains } = request;
     const fault = await this.#initialise(by);
     if (fault !== null) return { ok: false, error: fault };
-    const host = {
-      timers: this.#options.ports.timers,
-      judgements: this.#judgements,
-      patches: this.#patches,
-      context: () => this.#context(reach),
-      changed: <T>(work: () => T) => this.#changed(work),
-    };
-    return this.#answerJudged(domains, async () => {
-      const committed = await commitInSteps(host, request, by);
-      this.#patches.endTurn(domains.map(({ domain }) => domain));
-      return committed;
-    });
+    return this.#commitInSteps(domains, commitOf(request, by), by, reach);
   }
 
   async patch(changes: MailboxChanges, by: Actor, reach: Reach): Promise<Result<Changed<PatchResult>>> {
@@ -305,7 +294,8 @@ export class RegistryCore implements RegistryApi {
     by: Actor,
     reach: Reach,
   ): Promise<Result<Changed<HeadResult>>> {
-    return this.#answer(() => this.#changed(() => rollback(this.#context(reach), domain, request, by)));
+    const planned = [{ domain, expect: request.expect }];
+    return this.#commitInSteps(planned, rollbackOf(domain, request, by), by, reach);
   }
 
   async planRollback(domain: string, to: number, reach: Reach): Promise<Result<RollbackPlan>> {
@@ -480,6 +470,27 @@ export class RegistryCore implements RegistryApi {
       this.#noteOvertaken(planned, error);
       return this.#failed(error);
     }
+  }
+
+  /** Makes a change that is judged step by step if it is large. */
+  #commitInSteps<Judged, T>(
+    planned: readonly Planned[],
+    change: StepwiseCommit<CommitContext, Judged, T>,
+    by: Actor,
+    reach: Reach,
+  ): Promise<Result<Changed<T>>> {
+    const host: CommitHost<CommitContext> = {
+      timers: this.#options.ports.timers,
+      judgements: this.#judgements,
+      patches: this.#patches,
+      context: () => this.#context(reach),
+      changed: (work) => this.#changed(work),
+    };
+    return this.#answerJudged(planned, async () => {
+      const made = await commitInSteps(host, change, by);
+      this.#patches.endTurn(change.domains);
+      return made;
+    });
   }
 
   /** If single changes made a publish come too late, it has the next turn. */

@@ -3,18 +3,23 @@ import type { HeadResult, RollbackPlan, RollbackRequest } from "../api/index.ts"
 import {
   atOnce,
   blobIds,
+  type DomainKey,
   isKnownCanonicaliser,
+  isSameTable,
   listedPatterns,
   type ManifestRecord,
   milderMode,
+  type Steps,
   shardOf,
   tailOf,
   toHex,
   UNLISTED,
 } from "../directory/index.ts";
-import { type CommitContext, commitDrafts, liftNames } from "./commit.ts";
+import { type CommitContext, commitJudged, liftNames } from "./commit.ts";
+import type { StepwiseCommit } from "./commit-in-steps.ts";
 import { failure } from "./failure.ts";
 import { dropSince, isForgotten, type JournalRow, MAX_JOURNAL, settledSince, spellingOf } from "./journal.ts";
+import { type JudgedDraft, judgeDrafts } from "./judge-drafts.ts";
 import { stateIn } from "./net-changes.ts";
 import { openRows, reopenPatches } from "./patched-names.ts";
 import { requireReach } from "./reach.ts";
@@ -41,23 +46,68 @@ interface RolledChanges {
   readonly isForgotten: boolean;
 }
 
+/** An old list that may be the head again. */
+interface Restorable {
+  readonly draft: Draft;
+  readonly changes: RolledChanges;
+}
+
+/** The same, judged by the present head. */
+interface JudgedRollback extends Restorable {
+  readonly judged: readonly JudgedDraft[];
+  /** Until when it has to be made, Unix milliseconds. */
+  readonly until: number;
+}
+
 /**
- * Makes an old generation's content the head again, under a new number. A rollback always overrides the guard. Call it inside a
- * transaction.
- * @throws RegistryFailure `not_found`, `conflict`, `forbidden`, `patched_names` or `bad_request`
+ * Makes an old generation's content the head again, under a new number. A rollback always overrides the guard.
+ * All of it throws RegistryFailure `not_found`, `conflict`, `forbidden`, `patched_names` or `bad_request`.
  */
-export function rollback(
+export const rollbackOf = (
+  domain: string,
+  request: RollbackRequest,
+  by: string,
+): StepwiseCommit<CommitContext, JudgedRollback, HeadResult> => ({
+  domains: [domain],
+  octets: 0,
+  *judge(context, within) {
+    const restorable = yield* restore(context, domain, request);
+    const judging = { forced: true, isOverride: true, within };
+    const judged = yield* judgeDrafts(context, [restorable.draft], judging);
+    return { ...restorable, judged, until: context.now + within };
+  },
+  check(context) {
+    requireRestorable(context, domain, request);
+  },
+  again(context, { draft, judged, until }) {
+    const restorable = atOnce(restore(context, domain, request));
+    // Names may have been removed with `--now` since, without a new head.
+    const isSame =
+      restorable.draft.head?.number === draft.head?.number &&
+      isSameTable(restorable.draft.shards, draft.shards);
+    return context.now > until || !isSame ? null : { ...restorable, judged, until };
+  },
+  make(context, { draft, changes, judged }) {
+    const { to, note, patched } = request;
+    const words = note ?? inWords(to, changes);
+    const generation = commitJudged(context, judged, { action: "rollback", by, forced: true, note: words });
+    reopenPatches(context.storage, domain, generation, [...changes.reopened, ...changes.again]);
+    if (patched === "drop") dropSince(context.storage, domain, to);
+    liftNames(context, draft);
+    return { domain, generation };
+  },
+});
+
+/** The list to restore, and its key. @throws RegistryFailure if it cannot be the head again */
+function requireRestorable(
   context: CommitContext,
   domain: string,
-  { to, expect, note, patched = "keep" }: RollbackRequest,
-  by: string,
-): HeadResult {
-  const { records, storage, keyFor } = context;
+  { to, expect }: RollbackRequest,
+): { readonly manifest: ManifestRecord; readonly key: DomainKey } {
+  const { records, keyFor } = context;
   const standing = records.standing(domain);
   if (standing === null) throw failure("not_found", `${domain} has no generation`, { domain });
   requireNumber(domain, standing.number, expect);
-  // A damaged head can be replaced, and nothing is taken from it.
-  const head = records.soundHead(domain);
   const manifest = listToRestore(context, domain, to);
   const key = keyFor(domain, manifest.epoch);
   if (key.id !== manifest.keyId || !isKnownCanonicaliser(manifest.canonicaliser)) {
@@ -67,35 +117,35 @@ export function rollback(
       { domain },
     );
   }
-  const { policy } = manifest;
-  // The list of a person who chose a milder mode since may not refuse again. After a deletion the last list's mode counts.
-  const mode = milderMode(manifest.mode, (records.lastList(domain)?.manifest ?? manifest).mode);
-  const patterns = listedPatterns(manifest);
   const lost = records.sum(domain, blobIds(manifest.shards), manifest.shards.bits).missing;
   if (lost.length > 0) {
     throw failure("not_found", `${lost.length} shards of generation ${to} are no longer kept`, { domain });
   }
-  const changes = rolledChanges(context, manifest, patched);
+  return { manifest, key };
+}
+
+function* restore(context: CommitContext, domain: string, request: RollbackRequest): Steps<Restorable> {
+  const { records } = context;
+  const { to, patched = "keep" } = request;
+  const { manifest, key } = requireRestorable(context, domain, request);
+  const changes = yield* rolledChanges(context, manifest, patched);
   requireDecision(domain, to, changes, patched);
-  const { shards, counts } = removedAgain(context, manifest, changes);
+  const { shards, counts } = yield* removedAgain(context, manifest, changes);
   const draft: Draft = {
     domain,
-    head,
+    // A damaged head can be replaced, and nothing is taken from it.
+    head: records.soundHead(domain),
     key,
-    policy,
-    mode,
+    policy: manifest.policy,
+    // The list of a person who chose a milder mode since may not refuse again. After a deletion the last list's mode counts.
+    mode: milderMode(manifest.mode, (records.lastList(domain)?.manifest ?? manifest).mode),
     shards,
     counts,
-    patterns,
+    patterns: listedPatterns(manifest),
     missing: [],
     covered: null,
   };
-  const words = note ?? inWords(to, changes);
-  const generation = commitDrafts(context, [draft], { action: "rollback", by, forced: true, note: words });
-  reopenPatches(storage, domain, generation, [...changes.reopened, ...changes.again]);
-  if (patched === "drop") dropSince(storage, domain, to);
-  liftNames(context, draft);
-  return { domain, generation };
+  return { draft, changes };
 }
 
 /**
@@ -107,7 +157,8 @@ export function planRollback(context: CommitContext, domain: string, to: number)
   if (standing === null) throw failure("not_found", `${domain} has no generation`, { domain });
   const target = listToRestore(context, domain, to);
   requireReach(context.reach, domain, target.policy);
-  const { reopened, again, ended, strange, isForgotten: forgotten } = rolledChanges(context, target, "keep");
+  const changes = atOnce(rolledChanges(context, target, "keep"));
+  const { reopened, again, ended, strange, isForgotten: forgotten } = changes;
   const added = reopened.filter(({ was, state }) => was === UNLISTED && state !== UNLISTED).length;
   const removed = reopened.filter(({ state }) => state === UNLISTED).length;
   return {
@@ -133,11 +184,11 @@ function listToRestore({ records }: CommitContext, domain: string, to: number): 
 }
 
 /** What becomes of single changes if a list is the head again. @param patched `drop`: no name is removed again */
-function rolledChanges(
+function* rolledChanges(
   { storage, records }: CommitContext,
   target: ManifestRecord,
   patched: RollbackRequest["patched"],
-): RolledChanges {
+): Steps<RolledChanges> {
   const { domain, generation: to, policy } = target;
   const open = openRows(storage, domain);
   const settled = settledSince(storage, domain, to);
@@ -154,13 +205,8 @@ function rolledChanges(
   const fitting = since.filter(({ atOnce: spelling }) => !isStrange && spelling === spellingOf(target));
   const again = patched === "drop" || policy.alias !== null ? [] : fitting;
   const byName = new Map(then.map((row) => [toHex(row.fingerprint), row]));
-  const listed = atOnce(
-    listedIn(
-      records,
-      target,
-      again.map(({ fingerprint }) => fingerprint),
-    ),
-  );
+  const prints = again.map(({ fingerprint }) => fingerprint);
+  const listed = yield* listedIn(records, target, prints);
   const isAgain = new Set(again.map(({ fingerprint }) => toHex(fingerprint)));
   const reopened = then.filter(({ fingerprint }) => !isAgain.has(toHex(fingerprint)));
   return {
@@ -197,7 +243,7 @@ function removedAgain(
   context: CommitContext,
   target: ManifestRecord,
   { again }: RolledChanges,
-): Pick<Draft, "shards" | "counts"> {
+): Steps<Pick<Draft, "shards" | "counts">> {
   const { bits } = target.shards;
   const changes = again
     .filter(({ listed, state }) => listed !== state)
@@ -206,7 +252,7 @@ function removedAgain(
       tail: tailOf(fingerprint),
       state,
     }));
-  return atOnce(rebuildShards(context, target, changes));
+  return rebuildShards(context, target, changes);
 }
 
 /** What the history says of a rollback. */

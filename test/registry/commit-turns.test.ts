@@ -12,6 +12,7 @@ import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { commit, judgeCommit } from "../../src/registry/commit.ts";
 import { FairQueue } from "../../src/registry/fair-queue.ts";
 import { Records } from "../../src/registry/records.ts";
+import { rollbackOf } from "../../src/registry/rollback.ts";
 import { people } from "../../testing/lists.ts";
 import { accepted, D, Desk, refused } from "./support.ts";
 
@@ -290,6 +291,105 @@ describe("between the judgement of a large commit and its transaction", () => {
     meanwhile(2, async () => void (await desk.commit([empty], { force: true })));
     expect(numberOf(await run(send([next])))).toBe(4);
     expect(refused(await run(send([{ ...alias, expect: 4 }])))).toMatchObject({ code: "bad_request" });
+  });
+});
+
+describe("a rollback of many names", () => {
+  type Rolled = Awaited<ReturnType<Desk["rollback"]>>;
+  const back = (more = {}): Promise<Rolled> => desk.rollback({ to: 1, expect: 2, ...more });
+
+  beforeEach(async () => {
+    numberOf(await run(send([next])));
+  });
+
+  it("lets others have their turn while it is judged, and becomes what it becomes in one step", async () => {
+    const whole = await new Desk().open();
+    await whole.publish(people(MANY));
+    vi.spyOn(whole.world.clock, "sleep").mockImplementation(() => Promise.resolve());
+    accepted(
+      await whole.core.commit({ domains: [await whole.prepare(people(MANY, MANY / 20))] }, "tester", null),
+    );
+    const { clock, keyFor } = whole.world;
+    const { storage } = whole.world.registry();
+    const records = new Records(storage, { hashing: stablelibHashing, keyFor });
+    const context = { storage, records, keyFor, hashing: stablelibHashing, now: clock.now(), reach: null };
+    const rollback = rollbackOf(D, { to: 1, expect: 2 }, "tester");
+    storage.transaction(() => rollback.make(context, atOnce(rollback.judge(context, 10 * SECOND))));
+    const sleep = vi.spyOn(desk.world.clock, "sleep").mockImplementation(() => Promise.resolve());
+    accepted(await run(back()));
+    expect(sleep.mock.calls.length).toBeGreaterThan((2 * MANY) / 5_000);
+    const contents = ({ world }: Desk): unknown =>
+      world.registry().sql("SELECT bytes FROM blobs ORDER BY id").length;
+    expect(contents(desk)).toBe(contents(whole));
+    expect((await desk.head())?.counts).toEqual((await whole.head())?.counts);
+    expect((await desk.head())?.departures.count).toBe((await whole.head())?.departures.count);
+  });
+
+  it("defers who leaves for the whole grace, counted from when it is the head", async () => {
+    const { clock } = desk.world;
+    meanwhile(2, () => clock.sleep(8 * SECOND));
+    accepted(await run(back()));
+    const head = (await desk.head()) as ManifestRecord;
+    const left = untilOf(head).filter((until) => until * SECOND > clock.now());
+    expect(left.length).toBeGreaterThanOrEqual(MANY / 20);
+    for (const until of new Set(left))
+      expect(until * SECOND).toBeGreaterThanOrEqual(clock.now() + head.policy.grace * SECOND);
+  });
+
+  it("makes a single change wait, which is made on its list", async () => {
+    let change: Promise<unknown> = Promise.resolve();
+    meanwhile(2, async () => {
+      change = desk.core.patch(await desk.changes({ newcomer: 0 }), "tester", null);
+    });
+    expect(accepted(await run(back())).result.generation).toBe(3);
+    await run(change);
+    expect(await desk.head()).toMatchObject({ generation: 4, counts: { active: MANY + 1 } });
+  });
+
+  it("removes again who is removed with --now while it is judged, although that makes no new head", async () => {
+    const { clock } = desk.world;
+    // In the list to restore, not in the head, and deferred no more.
+    await clock.advance(2 * 3_600 * SECOND);
+    let change: Promise<unknown> = Promise.resolve();
+    meanwhile(2, async () => {
+      await clock.sleep(11 * SECOND);
+      vi.restoreAllMocks();
+      // It is judged again, and for longer than a single change waits.
+      meanwhile(2, async () => {
+        change = desk.core.patch(await desk.changes({ u5: UNLISTED }, { atOnce: true }), "tester", null);
+        await clock.sleep(11 * SECOND);
+      });
+    });
+    expect(accepted(await run(back())).result.generation).toBe(3);
+    await change;
+    expect((await desk.head())?.counts.active).toBe(MANY - 1);
+  });
+
+  it.each<[string, () => Promise<unknown>, number]>([
+    [
+      "a single change that has waited for ten seconds",
+      async () => {
+        const change = desk.core.patch(await desk.changes({ newcomer: 0 }), "tester", null);
+        await desk.world.clock.sleep(11 * SECOND);
+        await change;
+      },
+      3,
+    ],
+    ["a deletion", () => desk.remove(), 3],
+    ["a change of the mode", () => desk.core.setMode(D, { mode: "defer" }, "tester", null), 3],
+  ])("is a conflict after %s, which stays as it is", async (_, between, head) => {
+    meanwhile(2, async () => {
+      vi.restoreAllMocks();
+      await between();
+    });
+    expect(refused(await run(back()))).toMatchObject({ code: "conflict", domain: D, head });
+    expect((await desk.head())?.generation).toBe(head);
+  });
+
+  it("is not found, and no damage, if the list to restore is pruned while it is judged", async () => {
+    meanwhile(2, () => void desk.world.registry().sql("DELETE FROM generations WHERE number = 1"));
+    expect(refused(await run(back()))).toMatchObject({ code: "not_found", domain: D });
+    expect((await desk.head())?.generation).toBe(2);
   });
 });
 
