@@ -1,7 +1,11 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { LongestFirst, pureTests } from "./test/order.ts";
+
+/** Workers load the same packages again and again: Node keeps what it compiled. */
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules", ".cache", "node");
 
 /** Their workers run many files each. */
 const PURE = pureTests();
