@@ -18,7 +18,7 @@ import { pause, ROOT, temporaryFolder } from "../support/processes.ts";
  */
 
 const RULES = join(ROOT, "packaging", "prometheus", "alerts.yml");
-const CASES = join(import.meta.dirname, "alerts.test.yml");
+const CASES = ["alerts.test.yml", "alerts-days.test.yml"].map((name) => join(import.meta.dirname, name));
 const PROMTOOL = "/usr/bin/promtool";
 const MISSING = existsSync(PROMTOOL) ? "" : " (promtool is not installed)";
 
@@ -206,9 +206,9 @@ describe.skipIf(MISSING !== "")(`promtool${MISSING}`, () => {
   });
 
   it("finds that each alert fires when it should, and only then", () => {
-    const { status, stdout, stderr } = spawnSync(PROMTOOL, ["test", "rules", CASES], { encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync(PROMTOOL, ["test", "rules", ...CASES], { encoding: "utf8" });
     expect([status, stdout, stderr]).toEqual([0, expect.stringContaining("SUCCESS"), ""]);
-    const cases = readFileSync(CASES, "utf8");
+    const cases = CASES.map((file) => readFileSync(file, "utf8")).join("");
     for (const name of alerts) expect(cases).toContain(`alertname="${name}"`);
   });
 
