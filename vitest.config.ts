@@ -2,17 +2,16 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
-import { LongestFirst, pureTests } from "./test/order.ts";
+import { SHARED, sharedTests, WaitingFirst } from "./test/order.ts";
 
 /** Workers load the same packages again and again: Node keeps what it compiled. */
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules", ".cache", "node");
 
-/** Their workers run many files each. */
-const PURE = pureTests();
+const SHARED_TESTS = sharedTests();
 
 const node = {
   environment: "node" as const,
-  setupFiles: ["./test/seed.ts"],
+  setupFiles: ["./test/seed.ts", "./test/end-of-file.ts"],
   // Long enough for a busy machine: a slow test is not a wrong one.
   testTimeout: 300_000,
   hookTimeout: 300_000,
@@ -22,13 +21,18 @@ const node = {
 
 export default defineConfig({
   test: {
-    // One more than there are cores: many tests wait for real timeouts. Vitest's default is one less.
-    maxWorkers: availableParallelism() + 1,
-    sequence: { sequencer: LongestFirst },
+    // Two more than there are cores: many tests wait for real timeouts. Vitest's default is one less.
+    maxWorkers: availableParallelism() + 2,
+    sequence: { sequencer: WaitingFirst },
     projects: [
-      { test: { ...node, name: "pure", include: PURE, isolate: false } },
+      { test: { ...node, name: SHARED, include: SHARED_TESTS, isolate: false } },
       {
-        test: { ...node, name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/edge/**", ...PURE] },
+        test: {
+          ...node,
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/edge/**", ...SHARED_TESTS],
+        },
       },
       {
         // The edge runs in workerd, with real KV and Durable Objects in memory.

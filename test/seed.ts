@@ -2,7 +2,7 @@ import fc from "fast-check";
 
 /*
  * Property tests repeat the same cases in every run, so that a failure occurs everywhere. To try other cases,
- * set other numbers: ROLLCALL_SEED=7 ROLLCALL_RUNS=5000 npx vitest run --project pure
+ * set other numbers: ROLLCALL_SEED=7 ROLLCALL_RUNS=5000 npx vitest run --project shared
  */
 fc.configureGlobal({
   seed: Number(process.env.ROLLCALL_SEED ?? 20_260_701),

@@ -30,6 +30,8 @@ const RECIPIENTS = 200;
 interface Tally {
   lookups: number;
   readonly failures: string[];
+  /** Who was answered. */
+  readonly answered: Set<string>;
 }
 
 /** Asks in turn about a recipient that exists and one that does not, on one connection, until it is told to stop. */
@@ -40,6 +42,7 @@ async function askRaw(client: Client, id: string, tally: Tally, isOver: () => bo
     client.send(netstring(`recipients ${isKnown ? "known" : "nobody"}.${id}.${i}@example.com`));
     const reply = await client.told(/,$/);
     tally.lookups++;
+    tally.answered.add(id);
     if (reply !== (isKnown ? "14:OK deliverable," : "9:NOTFOUND ,")) {
       tally.failures.push(`${id}: ${JSON.stringify(reply)}${client.isClosed ? ", closed" : ""}`);
     }
@@ -56,6 +59,7 @@ async function askPostfix(port: number, id: string, tally: Tally, isOver: () => 
       const isKnown = i % 2 === 0;
       const reply = await session.rcpt(`<${isKnown ? "known" : "nobody"}.${id}.${i}@example.com>`);
       tally.lookups++;
+      tally.answered.add(id);
       if (reply.code !== (isKnown ? 250 : 550)) tally.failures.push(`${id}: ${reply.code} ${reply.text}`);
       await pause(PAUSE_MS);
     }
@@ -89,8 +93,8 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
         const main = page("relay-recipient-maps", { socketmap: port, policy: 9, backend: 9 });
         const postfix = await startPostfix({ name: "restart.example.org", main }, cleanup);
 
-        const raw: Tally = { lookups: 0, failures: [] };
-        const smtp: Tally = { lookups: 0, failures: [] };
+        const raw: Tally = { lookups: 0, failures: [], answered: new Set() };
+        const smtp: Tally = { lookups: 0, failures: [], answered: new Set() };
         let over = false;
         const isOver = (): boolean => over;
         const addresses: ListenAddress[] = [
@@ -102,6 +106,11 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
         );
         for (let i = 0; i < SESSIONS; i++) asking.push(askPostfix(postfix.port, `smtp${i}`, smtp, isOver));
 
+        // Only a connection that the bridge has accepted can be handed over.
+        await until(
+          "each connection was answered",
+          () => raw.answered.size + smtp.answered.size === RAW + SESSIONS,
+        );
         const replacements: number[] = [];
         const handedOver: number[] = [];
         for (let i = 0; i < REPLACEMENTS; i++) {

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
+import { afterFile } from "./after-file.ts";
 import "./built.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..");
@@ -83,11 +83,11 @@ export class Running {
 const started = new Set<ChildProcess>();
 const folders: string[] = [];
 
-afterAll(async () => {
+afterFile(async () => {
   // A test that failed half-way leaves processes behind.
   for (const child of started) child.kill("SIGTERM");
   await Promise.all([...started].map((child) => new Promise((resolve) => child.once("close", resolve))));
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
 /** A temporary folder for this test file. */
@@ -105,6 +105,10 @@ export const environment = (home: string, more: Record<string, string> = {}): Re
   PATH: process.env.PATH ?? "",
   HOME: home,
   NO_COLOR: "1",
+  // Hundreds of commands start, and most of what some of them do is to load packages.
+  ...(process.env.NODE_COMPILE_CACHE === undefined
+    ? {}
+    : { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }),
   ...more,
 });
 
