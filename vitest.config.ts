@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { SHARED, sharedTests, WaitingFirst } from "./test/order.ts";
+import { Skipped } from "./test/skipped.ts";
 
 /** Workers load the same packages again and again: Node keeps what it compiled. */
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules", ".cache", "node");
@@ -23,6 +24,7 @@ export default defineConfig({
   test: {
     // Two more than there are cores: many tests wait for real timeouts. Vitest's default is one less.
     maxWorkers: availableParallelism() + 2,
+    reporters: ["default", new Skipped()],
     sequence: { sequencer: WaitingFirst },
     projects: [
       { test: { ...node, name: SHARED, include: SHARED_TESTS, isolate: false } },

@@ -45,6 +45,7 @@ export async function mutate(
   if (first === undefined || ranges.length === 0) return [];
   // Property tests notice nearly everything within a few cases.
   process.env.ROLLCALL_RUNS ??= "40";
+  process.env.ROLLCALL_FULL ??= "0";
   process.env.ROLLCALL_MUTATION_TESTS = testsOf(first).join(",");
   process.env.ROLLCALL_MUTATION_WITHOUT = SLOW_TESTS.join("|");
   const sources = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")]));

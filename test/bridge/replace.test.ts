@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ListenAddress } from "../../src/bridge/index.ts";
+import { FULL, ifFull } from "../support/full.ts";
 import { NODE_20, pause, Running, temporaryFolder } from "../support/processes.ts";
 import { type Behaviour, type BridgeProcess, slow, startBoth, working } from "./support/bridge-process.ts";
 import { isRunning, replace } from "./support/replacing.ts";
@@ -146,28 +147,25 @@ describe("SIGUSR2", { timeout: SLOW }, () => {
     for (const each of [client, policy, tagged]) each.leave();
   });
 
-  it.runIf(process.env.ROLLCALL_FULL === "1")(
-    "hands 10,000 idle connections over, and loses none",
-    async () => {
-      const { bridge } = await startBoth(working, ["--socketmap", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
-      const { port } = bridge.address("socketmap") as { port: number };
-      const script = join(import.meta.dirname, "support", "idle-clients.mjs");
-      const clients = new Running(process.execPath, [script, String(port), String(IDLE)], {
-        stdio: ["pipe", "pipe", "inherit"],
-      });
-      onTestFinished(() => void clients.child.kill());
-      await clients.saying(/open\n/);
-      const open = `rollcall_bridge_connections{protocol="socketmap"} ${IDLE}\n`;
-      while (!(await bridge.metrics()).includes(open)) await pause(20);
-      const from = performance.now();
-      await replace(bridge.running);
-      console.info(`${IDLE} idle connections were handed over in ${Math.round(performance.now() - from)} ms`);
-      expect(await bridge.metrics()).toContain(open);
-      clients.child.stdin?.write("\n");
-      await clients.saying(/,.*\n$/);
-      expect(clients.stdout).toMatch(/^open\n(?:\d+:OK 550 5\.1\.1 <alice@[^,]*,\s){2}$/);
-    },
-  );
+  it.runIf(FULL)(ifFull("hands 10,000 idle connections over, and loses none"), async () => {
+    const { bridge } = await startBoth(working, ["--socketmap", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+    const { port } = bridge.address("socketmap") as { port: number };
+    const script = join(import.meta.dirname, "support", "idle-clients.mjs");
+    const clients = new Running(process.execPath, [script, String(port), String(IDLE)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    onTestFinished(() => void clients.child.kill());
+    await clients.saying(/open\n/);
+    const open = `rollcall_bridge_connections{protocol="socketmap"} ${IDLE}\n`;
+    while (!(await bridge.metrics()).includes(open)) await pause(20);
+    const from = performance.now();
+    await replace(bridge.running);
+    console.info(`${IDLE} idle connections were handed over in ${Math.round(performance.now() - from)} ms`);
+    expect(await bridge.metrics()).toContain(open);
+    clients.child.stdin?.write("\n");
+    await clients.saying(/,.*\n$/);
+    expect(clients.stdout).toMatch(/^open\n(?:\d+:OK 550 5\.1\.1 <alice@[^,]*,\s){2}$/);
+  });
 
   // So many questions that none shares a request with others.
   it("answers clients that pipeline, each question once, in order, about its own address", async () => {

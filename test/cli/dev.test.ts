@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { COMPATIBILITY_DATE } from "../../src/cli/dev/local-edge.ts";
 import { readVars, writeVars } from "../../src/cli/dev/vars.ts";
 import { listens } from "../mta/support/waiting.ts";
+import { FULL, ifFull } from "../support/full.ts";
 import {
   busyPort,
   COMMAND,
@@ -99,7 +100,7 @@ describe("rollcall dev", () => {
     expect(stopped.stdout + stopped.stderr + again.stdout + again.stderr).not.toMatch(/alice|nobody|rcpt/);
   });
 
-  it("stores where wrangler's local commands look", { timeout: SLOW }, async () => {
+  it.runIf(FULL)(ifFull("stores where wrangler's local commands look"), { timeout: SLOW }, async () => {
     const home = temporaryFolder();
     const state = join(home, "state");
     const dev = await startDev(state, { home });
@@ -284,74 +285,78 @@ describe("rollcall dev", () => {
     await third.process.stop();
   });
 
-  it("rehearses the steps of docs/deploying.md for a master key that is lost", {
-    timeout: SLOW,
-  }, async () => {
-    const [, block = ""] =
-      /<!-- lost key: .*? -->\n```sh\n([\s\S]*?)```/.exec(
-        readFileSync(join(ROOT, "docs", "deploying.md"), "utf8"),
-      ) ?? [];
-    const steps = block
-      .split("\n")
-      .map((line) => line.replace(/\s+#.*|^#.*/, ""))
-      .filter((line) => line !== "");
-    const home = temporaryFolder();
-    const writeKey = (key: string): void =>
-      writeFileSync(
-        join(home, ".dev.vars"),
-        `ROLLCALL_MASTER_KEY=${key}\nROLLCALL_ADMIN_TOKEN=${"t".repeat(32)}\n`,
-      );
-    writeKey(Buffer.alloc(32, 250).toString("base64"));
-    writeFileSync(join(home, "list.txt"), "alice@example.org\n");
-    writeFileSync(join(home, "rollcall.toml"), '[domains."example.org"]\nlist = "list.txt"\n');
-    let dev = await startDev("state", { home });
-    const admin = adminToken(join(home, "state"));
-    // `npx rollcall` is this release's command; what `npx wrangler secret put` is given, the local edge gets below.
-    mkdirSync(join(home, "bin"));
-    const npx = `#!/bin/sh
+  it.runIf(FULL)(
+    ifFull("rehearses the steps of docs/deploying.md for a master key that is lost"),
+    {
+      timeout: SLOW,
+    },
+    async () => {
+      const [, block = ""] =
+        /<!-- lost key: .*? -->\n```sh\n([\s\S]*?)```/.exec(
+          readFileSync(join(ROOT, "docs", "deploying.md"), "utf8"),
+        ) ?? [];
+      const steps = block
+        .split("\n")
+        .map((line) => line.replace(/\s+#.*|^#.*/, ""))
+        .filter((line) => line !== "");
+      const home = temporaryFolder();
+      const writeKey = (key: string): void =>
+        writeFileSync(
+          join(home, ".dev.vars"),
+          `ROLLCALL_MASTER_KEY=${key}\nROLLCALL_ADMIN_TOKEN=${"t".repeat(32)}\n`,
+        );
+      writeKey(Buffer.alloc(32, 250).toString("base64"));
+      writeFileSync(join(home, "list.txt"), "alice@example.org\n");
+      writeFileSync(join(home, "rollcall.toml"), '[domains."example.org"]\nlist = "list.txt"\n');
+      let dev = await startDev("state", { home });
+      const admin = adminToken(join(home, "state"));
+      // `npx rollcall` is this release's command; what `npx wrangler secret put` is given, the local edge gets below.
+      mkdirSync(join(home, "bin"));
+      const npx = `#!/bin/sh
 test "$1" = wrangler && { echo "$*" > put; cat > put.key; exit; }
 shift
 exec "${process.execPath}" "${COMMAND}" "$@"
 `;
-    writeFileSync(join(home, "bin", "npx"), npx, { mode: 0o755 });
-    const sh = async (line: string): Promise<string> => {
-      const PATH = `${join(home, "bin")}:${process.env.PATH}`;
-      const env = environment(home, { PATH, ROLLCALL_URL: dev.url, ROLLCALL_TOKEN: admin });
-      const ended = await new Running("sh", ["-ec", line], { cwd: home, env }).ended;
-      expect([line, ended]).toEqual([line, expect.objectContaining({ code: 0 })]);
-      return ended.stdout;
-    };
-    const asked = (token: string): Promise<string> => verdictOf(dev.url, token, "alice@example.org");
-    await sh("npx rollcall publish --yes");
-    const old = (await sh("npx rollcall token create --role check --domain example.org")).trim();
-    expect(await asked(old)).toBe("deliverable");
-    const ran: string[] = [];
-    for (const step of steps) {
-      const listed = await sh("npx rollcall token list");
-      const [, id = ""] = /^(\w{16}) .*made under another master key/m.exec(listed) ?? [];
-      await sh(step.replace("0123456789abcdef", id).replace("publish --force", "publish --force --yes"));
-      ran.push(step.replace(/^.*npx (\w+ \w+).*$/, "$1"));
-      if (!step.includes("wrangler")) continue;
-      expect(readFileSync(join(home, "put"), "utf8")).toBe("wrangler secret put ROLLCALL_MASTER_KEY\n");
+      writeFileSync(join(home, "bin", "npx"), npx, { mode: 0o755 });
+      const sh = async (line: string): Promise<string> => {
+        const PATH = `${join(home, "bin")}:${process.env.PATH}`;
+        const env = environment(home, { PATH, ROLLCALL_URL: dev.url, ROLLCALL_TOKEN: admin });
+        const ended = await new Running("sh", ["-ec", line], { cwd: home, env }).ended;
+        expect([line, ended]).toEqual([line, expect.objectContaining({ code: 0 })]);
+        return ended.stdout;
+      };
+      const asked = (token: string): Promise<string> => verdictOf(dev.url, token, "alice@example.org");
+      await sh("npx rollcall publish --yes");
+      const old = (await sh("npx rollcall token create --role check --domain example.org")).trim();
+      expect(await asked(old)).toBe("deliverable");
+      const ran: string[] = [];
+      for (const step of steps) {
+        const listed = await sh("npx rollcall token list");
+        const [, id = ""] = /^(\w{16}) .*made under another master key/m.exec(listed) ?? [];
+        await sh(step.replace("0123456789abcdef", id).replace("publish --force", "publish --force --yes"));
+        ran.push(step.replace(/^.*npx (\w+ \w+).*$/, "$1"));
+        if (!step.includes("wrangler")) continue;
+        expect(readFileSync(join(home, "put"), "utf8")).toBe("wrangler secret put ROLLCALL_MASTER_KEY\n");
+        await dev.process.stop();
+        writeKey(readFileSync(join(home, "put.key"), "utf8").trim());
+        dev = await startDev("state", { home, args: ["--new-master-key"] });
+        expect(await asked(admin)).toBe("unavailable");
+      }
+      const tokens = ["token list", "token create", "token revoke"].map(() => "rollcall token");
+      expect(ran).toEqual([
+        "rollcall key",
+        "wrangler secret",
+        "rollcall publish",
+        ...tokens,
+        "rollcall doctor",
+      ]);
+      const now = readFileSync(join(home, "check-token"), "utf8").trim();
+      // Work that failed is not begun again for a second.
+      await expect.poll(() => asked(now)).toBe("deliverable");
+      expect(await sh("npx rollcall token list")).toMatch(/ revoked /);
       await dev.process.stop();
-      writeKey(readFileSync(join(home, "put.key"), "utf8").trim());
-      dev = await startDev("state", { home, args: ["--new-master-key"] });
-      expect(await asked(admin)).toBe("unavailable");
-    }
-    const tokens = ["token list", "token create", "token revoke"].map(() => "rollcall token");
-    expect(ran).toEqual([
-      "rollcall key",
-      "wrangler secret",
-      "rollcall publish",
-      ...tokens,
-      "rollcall doctor",
-    ]);
-    const now = readFileSync(join(home, "check-token"), "utf8").trim();
-    // Work that failed is not begun again for a second.
-    await expect.poll(() => asked(now)).toBe("deliverable");
-    expect(await sh("npx rollcall token list")).toMatch(/ revoked /);
-    await dev.process.stop();
-  });
+    },
+  );
 
   it.skipIf(NODE_20 === undefined)(
     "runs itself under a newer Node where Node 20 starts it",

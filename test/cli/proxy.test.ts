@@ -9,6 +9,7 @@ import { HttpPool, proxyFor } from "../../src/cli/http.ts";
 import type { HttpRequest } from "../../src/client/index.ts";
 import { answerOf } from "../bridge/support/answers.ts";
 import { BridgeProcess } from "../bridge/support/bridge-process.ts";
+import { FULL, ifFull } from "../support/full.ts";
 import { NODE_20, startCli, startDev, temporaryFolder } from "../support/processes.ts";
 
 /*
@@ -203,10 +204,7 @@ async function startSecureEdge(url: string): Promise<number> {
 }
 
 describe("the other commands behind a proxy", { timeout: SLOW }, () => {
-  it.each([
-    ["this Node", undefined],
-    ["Node 20", NODE_20],
-  ])("reach the edge through it, and trust --ca-file (%s)", async (_, node) => {
+  const reachTheEdge = async (_: string, node: string | undefined): Promise<void> => {
     const home = temporaryFolder();
     const dev = await startDev("state", { home });
     ends.push(() => dev.process.stop());
@@ -262,7 +260,10 @@ describe("the other commands behind a proxy", { timeout: SLOW }, () => {
       code: 6,
       stderr: expect.stringContaining("the proxy refuses to connect: HTTP 403"),
     });
-  });
+  };
+  const title = "reach the edge through it, and trust --ca-file (%s)";
+  it.each([["this Node", undefined]])(title, reachTheEdge);
+  it.runIf(FULL).each([["Node 20", NODE_20]])(ifFull(title), reachTheEdge);
 });
 
 describe("ca_file", { timeout: SLOW }, () => {

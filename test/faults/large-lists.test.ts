@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { useEdge } from "../cli/support/workspace.ts";
+import { FULL, ifFull } from "../support/full.ts";
 import { NODE_20, pause, type Running, startCli } from "../support/processes.ts";
 
 /* A million rows, through the command as mail hosts run it: on Node 20, if there is one. */
@@ -55,7 +56,7 @@ describe(`a million rows${NODE}`, () => {
     expect(peak).toBeLessThan(MOST_MEMORY);
   });
 
-  it("that are malformed are counted, shown in part, and publish nothing", async () => {
+  it.runIf(FULL)(ifFull("that are malformed are counted, shown in part, and publish nothing"), async () => {
     const { code, stderr, peak, workspace } = await runWith("user %.0f", ["sync"]);
     expect(code).toBe(3);
     expect(stderr).toContain(`${ROWS} lines cannot be used; nothing was published`);
@@ -65,7 +66,7 @@ describe(`a million rows${NODE}`, () => {
     expect(await workspace.verdict("user1")).toBe("not-served");
   });
 
-  it("of another domain publish nothing either", async () => {
+  it.runIf(FULL)(ifFull("of another domain publish nothing either"), async () => {
     const { code, stderr, workspace } = await runWith("user%.0f@other.example", ["sync"]);
     expect(code).toBe(3);
     expect(stderr).toContain("an address of other.example, not of");

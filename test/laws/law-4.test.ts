@@ -11,6 +11,7 @@ import {
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { startFakeEdge } from "../support/fake-edge.ts";
+import { pause } from "../support/processes.ts";
 import { type LawEdge, startEdges, until } from "./support/edges.ts";
 import { all, startFrontEnds } from "./support/front-ends.ts";
 import { many, Publisher } from "./support/publishing.ts";
@@ -359,6 +360,7 @@ it.concurrent("If too many of the names that left are still asked for, all that 
   await until(async () => {
     await verdict("user0", domain);
     await verdict("nobody", domain);
+    await pause(500);
     return (await held()) !== null;
   });
   expect(await held()).toMatchObject({ held: 15, left: 15 });

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FULL, ifFull } from "../support/full.ts";
 import { environment, NODE_20, ROOT, Running, temporaryFolder } from "../support/processes.ts";
 import { expectAnswers, type PublishedEdge, startPublishedEdge } from "./support/questions.ts";
 
@@ -15,10 +16,10 @@ const NPM = [NODE_20 ?? "", "/usr/bin/node"]
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
 
-describe.skipIf(NPM === undefined).each([
+describe.skipIf(NPM === undefined || !FULL).each([
   ["20", NODE_20],
   ["24", NODE_24],
-])("the npm package, installed on Node %s", (major, node) => {
+])(ifFull("the npm package, installed on Node %s"), (major, node) => {
   const home = temporaryFolder();
   const prefix = join(home, "prefix");
   const command = join(prefix, "bin", "rollcall");

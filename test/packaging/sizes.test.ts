@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { FULL, ifFull } from "../support/full.ts";
 import { ROOT, temporaryFolder } from "../support/processes.ts";
 import { whatIsMissing } from "./support/debian-root.ts";
 
@@ -24,7 +25,7 @@ const expectAbout = (size: number, command: string): void => {
   ).toBeLessThan(1.1);
 };
 
-it("docs/installing.md has the size of the command and of the npm package", () => {
+it.runIf(FULL)(ifFull("docs/installing.md has the size of the command and of the npm package"), () => {
   expectAbout(statSync(join(ROOT, "dist/cli/rollcall.mjs")).size, "npm run build");
   const script = join(ROOT, "packaging", "npm", "build.mjs");
   const tarball = execFileSync(process.execPath, [script, "--output", temporaryFolder()], {
@@ -33,8 +34,8 @@ it("docs/installing.md has the size of the command and of the npm package", () =
   expectAbout(statSync(tarball.trim()).size, "npm run package:npm");
 });
 
-it.skipIf(whatIsMissing(["dpkg-deb"]) !== null)(
-  "docs/installing.md has the size of the Debian package",
+it.skipIf(whatIsMissing(["dpkg-deb"]) !== null || !FULL)(
+  ifFull("docs/installing.md has the size of the Debian package"),
   () => {
     const script = join(ROOT, "packaging/deb/build.mjs");
     const deb = execFileSync(process.execPath, [script, "--output", temporaryFolder()], { encoding: "utf8" });

@@ -3,7 +3,7 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { FULL, ONLY_FULL } from "../support/full.ts";
+import { FULL, ifFull } from "../support/full.ts";
 import { NODE_20, pause, startCli, temporaryFolder } from "../support/processes.ts";
 import { note, POSTGRES, type Server, startPostgres } from "./support/databases.ts";
 import { startPagedLdap } from "./support/paged-ldap.ts";
@@ -70,7 +70,7 @@ describe.skipIf(missing !== null)(`a million rows pass in bounded memory${note(m
     })));
 
   const withoutPostgres = POSTGRES === null ? "postgresql is not installed" : null;
-  describe.skipIf(withoutPostgres !== null)(`PostgreSQL${note(withoutPostgres)}`, () => {
+  describe.skipIf(withoutPostgres !== null || !FULL)(ifFull(`PostgreSQL${note(withoutPostgres)}`), () => {
     let server: Server;
     beforeAll(async () => {
       const folder = temporaryFolder();
@@ -89,8 +89,7 @@ describe.skipIf(missing !== null)(`a million rows pass in bounded memory${note(m
       })));
   });
 
-  // The slowest of them.
-  it.runIf(FULL)(`from LDAP${ONLY_FULL ? ` (${ONLY_FULL})` : ""}`, async () => {
+  it.runIf(FULL)(ifFull("from LDAP"), async () => {
     let rows = 0;
     const server = await startPagedLdap((size, cookie) => {
       const from = Number(cookie);

@@ -1,8 +1,10 @@
 /** Upgrades and `wrangler rollback`: this release's code on a stored release's state, and the reverse. */
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SCHEMA } from "../../src/registry/schema.ts";
+import { FULL, ifFull } from "../support/full.ts";
 import { pause, ROOT, temporaryFolder } from "../support/processes.ts";
 import { names, ReleaseCommand } from "./support/command.ts";
 import { type HostOptions, ReleaseHost } from "./support/host.ts";
@@ -257,7 +259,7 @@ describe.each(storedReleases())("the state of release %s", (name) => {
     expect(await verdictOf(host, "alice@ticket.example")).toBe("not-served");
   });
 
-  it("and then with this one, with what that release wrote", async () => {
+  it.runIf(FULL)(ifFull("and then with this one, with what that release wrote"), async () => {
     await stop(host);
     host = await stage.start({ registry: CODE, edge: CODE });
     await expectChanged(host, "later");
@@ -274,7 +276,7 @@ describe.each(storedReleases())("the state of release %s", (name) => {
   });
 });
 
-describe.each(storedReleases())("with release %s on one side", (name) => {
+describe.runIf(FULL).each(storedReleases())(ifFull("with release %s on one side"), (name) => {
   const release = readRelease(name);
 
   it.each([
@@ -294,7 +296,7 @@ describe.each(storedReleases())("with release %s on one side", (name) => {
   });
 });
 
-describe.each(storedReleases())("a list that release %s cannot read", (name) => {
+describe.runIf(FULL).each(storedReleases())(ifFull("a list that release %s cannot read"), (name) => {
   const release = readRelease(name);
   const stage = new Stage(release);
   const SOFT = ["a1@soft.example", "nobody@soft.example"];

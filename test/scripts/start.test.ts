@@ -2,13 +2,14 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { freePort } from "../../testing/ports.ts";
 import { listens } from "../mta/support/waiting.ts";
+import { FULL, ifFull } from "../support/full.ts";
 import { ROOT, Running, temporaryFolder } from "../support/processes.ts";
 
 describe("npm start", () => {
   const start = (...args: string[]): Running =>
     new Running(process.execPath, [join(ROOT, "scripts", "start.mjs"), ...args], { cwd: ROOT });
 
-  it("prints three commands that work when pasted, and stops cleanly", async () => {
+  it.runIf(FULL)(ifFull("prints three commands that work when pasted, and stops cleanly"), async () => {
     const [port, smtpPort] = [String(await freePort()), String(await freePort())];
     const state = join(temporaryFolder(), "demo");
     const args = ["--port", port, "--smtp-port", smtpPort, "--state", state];

@@ -3,6 +3,7 @@ import { MemoryDisk } from "../../../testing/memory-disk.ts";
 import { Random } from "../../../testing/random.ts";
 import type { ReplicaHost } from "../../../testing/replica-host.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW } from "../../../testing/world.ts";
+import { FULL } from "../../support/full.ts";
 import { ReplicaWorld } from "./support-world.ts";
 
 /*
@@ -16,7 +17,7 @@ const NAMES = Array.from({ length: 8 }, (_, i) => `n${i}`);
 const GRACE = 2 * MINUTE;
 const ACCEPT_GRACE = 2 * HOUR;
 const STEPS = 250;
-const SEEDS = Number(process.env.ROLLCALL_WALKS ?? 12);
+const SEEDS = Number(process.env.ROLLCALL_WALKS ?? (FULL ? 12 : 4));
 
 /** One list and the time in which it may have been the head. */
 interface Published {

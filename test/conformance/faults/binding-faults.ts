@@ -38,7 +38,7 @@ const NOTHING_LOST: Outcomes = [FORWARDED, REFUSED, REFUSED, FORWARDED, REFUSED]
 const answering = (
   name: string,
   standsFor: readonly string[],
-  more: Pick<BindingFault, "takesTime" | "isSample"> = { isSample: true },
+  more: Pick<BindingFault, "takesTime" | "isSample"> = {},
 ): BindingFault => ({
   name: `Rollcall: ${name}`,
   standsFor: standsFor.map((each) => `edge: ${each}`),
@@ -50,14 +50,14 @@ const answering = (
 const answers: readonly BindingFault[] = [
   answering("never answers", ["hangs before the answer"], { takesTime: true }),
   answering("answers after a minute", ["drips the answer, which takes a minute"], { takesTime: true }),
-  answering("throws", ["429", "500", "502", "503"]),
+  answering("throws", ["429", "500", "502", "503"], { isSample: true }),
   answering("is ended within the call", ["resets the connection"]),
   answering("returns nothing", ["204, nothing"]),
   answering("returns an empty list", []),
-  answering("returns a text instead of a list", ["HTML"]),
+  answering("returns a text instead of a list", ["HTML"], { isSample: true }),
   answering("returns answers without their replies", ["half a JSON"]),
   answering("returns an answer of 64 MB", ["an answer of 64 MB"]),
-  answering("returns an unknown verdict", ["an unknown verdict"]),
+  answering("returns an unknown verdict", ["an unknown verdict"], { isSample: true }),
   answering("returns an accept with an unknown verdict", []),
   answering("returns an accept with a verdict that refuses", []),
   answering("returns a refusal with a verdict that accepts", []),
@@ -83,13 +83,11 @@ const deployments: readonly BindingFault[] = [
     standsFor: ["edge: 404"],
     deployment: { rollcall: WITHOUT_METHOD },
     sees: NEW_DEFERRED,
-    isSample: true,
   },
   {
     name: "Rollcall was deployed without its master key",
     deployment: { secrets: { ROLLCALL_MASTER_KEY: "" } },
     sees: NEW_DEFERRED,
-    isSample: true,
   },
   {
     name: "Rollcall was deployed with another master key",

@@ -15,9 +15,17 @@ import { Law, type Said } from "./law.ts";
 import { pairOf, pairsPage } from "./pairs-page.ts";
 import { NAMES, Scene } from "./scene.ts";
 
-/** Every pair of actions once; ROLLCALL_FULL=1 tries 5,000 sequences, and ROLLCALL_SEQUENCES another number. UPDATE_DOCS=1 writes the table. */
+/**
+ * Each action before and after a third of the others; ROLLCALL_FULL=1 tries 5,000 sequences, so every pair several times, and
+ * ROLLCALL_SEQUENCES another number. UPDATE_DOCS=1 writes the table.
+ */
 const PAIRS = ACTIONS.length ** 2;
 const SEQUENCES = Number(process.env.ROLLCALL_SEQUENCES ?? (FULL ? 5_000 : PAIRS));
+/** Which of the sequences are tried. */
+const isTried = (number: number): boolean => {
+  const [first, second] = [Math.floor(number / ACTIONS.length), number % ACTIONS.length];
+  return FULL || process.env.ROLLCALL_SEQUENCES !== undefined || (first + second) % 3 === 0;
+};
 const SEED = Number(process.env.ROLLCALL_SEED ?? 1);
 const PAUSES = [SECOND, 5 * MINUTE, 50 * MINUTE, 70 * MINUTE, DAY + MINUTE];
 
@@ -29,7 +37,6 @@ let desk: Desk;
 const pairs = new Map<string, number>();
 
 async function sequence(number: number): Promise<void> {
-  if (number % TOGETHER === 0) desk = await new Desk().open();
   const random = new Random(SEED, number);
   const scene = new Scene(desk, number, random);
   await desk.publish(NAMES, { domain: scene.target });
@@ -94,10 +101,14 @@ function countPair(name: string): void {
 it(
   "nobody goes from accepted to refused",
   async () => {
-    for (let number = 0; number < SEQUENCES; number++) await sequence(number);
+    const numbers = Array.from({ length: SEQUENCES }, (_, number) => number).filter(isTried);
+    for (const [i, number] of numbers.entries()) {
+      if (i % TOGETHER === 0) desk = await new Desk().open();
+      await sequence(number);
+    }
     // Some pairs are none: nothing can be released that the brake does not hold.
     expect(pairs.size).toBeGreaterThan(PAIRS * 0.6);
-    console.info(`${SEQUENCES} sequences, ${pairs.size} of ${PAIRS} pairs`);
+    console.info(`${numbers.length} sequences, ${pairs.size} of ${PAIRS} pairs`);
     if (process.env.UPDATE_DOCS === "1")
       writeFileSync(new URL("../../../docs/pairs.md", import.meta.url), pairsPage(pairs, SEQUENCES, SEED));
   },

@@ -38,7 +38,7 @@ import {
   strangeTo,
 } from "./law.ts";
 
-const SEQUENCES = Number(process.env.ROLLCALL_SEQUENCES ?? (FULL ? 3_000 : 150));
+const SEQUENCES = Number(process.env.ROLLCALL_SEQUENCES ?? (FULL ? 3_000 : 60));
 const SEED = Number(process.env.ROLLCALL_SEED ?? 1);
 const STEPS = 14;
 const NAMES = Array.from({ length: 8 }, (_, i) => `u${i}`);
