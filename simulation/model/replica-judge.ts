@@ -195,8 +195,8 @@ export class ReplicaJudge {
     const isNewest = head === held && log === held.log;
     if (!isNewest && now() - held.since >= Math.min(replica.settings.acceptGrace, DAY) - BRIDGE_BUDGET)
       return;
-    // For how long something newer has been known it takes from its own clock.
-    if (!isNewest && replica.clock.changedAt > now() - history.succeededFor(held, now())) return;
+    // When its list was last known to be the newest it takes from its own clock.
+    if (!isNewest && replica.clock.changedAt > held.since) return;
     const silence = now() - asked.contact;
     if (silence >= replica.settings.acceptGrace - BRIDGE_BUDGET) return;
     violation("accepts go on", `${say()}, and its replica has generation ${held.number}`);
