@@ -11,8 +11,10 @@ export interface Area {
   readonly files?: readonly string[];
   /** Patterns of files of tests. */
   readonly tests: readonly string[];
-  /** The folder whose tests have to notice the mutants of the file that they are named after; other tests if there are none. */
-  readonly own?: { readonly folder: string; readonly instead: Readonly<Record<string, readonly string[]>> };
+  /** The folder whose tests have to notice the mutants of the file that they are named after. */
+  readonly own?: string;
+  /** Files whose mutants other tests have to notice. */
+  readonly instead?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Tests that take seconds each, by their names. Where only one of them notices a mutant, the mutant counts as a survivor. */
@@ -28,23 +30,44 @@ export const SLOW_TESTS = [
   "although 260 left one by one before, all of whom are asked for",
 ];
 
+const registryTests = (...names: readonly string[]): string[] =>
+  names.map((name) => `test/registry/${name}.test.ts`);
+const JUDGED = [
+  ...registryTests(
+    "guard",
+    "commit",
+    "covered",
+    "damage",
+    "patterns",
+    "list-grace",
+    "lost-graces",
+    "brake",
+    "commit-turns",
+  ),
+  "test/consistency/guard.test.ts",
+];
+const GRACES = [
+  ...registryTests("list-grace", "lost-graces", "commit", "damage"),
+  "test/consistency/lists.test.ts",
+];
+
 export const AREAS: readonly Area[] = [
   {
     folder: "src/directory",
     tests: ["test/directory/*.test.ts"],
     // All tests together take so long that an endless loop would hold a run up for a minute.
-    own: {
-      folder: "test/directory",
-      instead: {
-        "guarded-lists.ts": ["test/directory/guard-ledger.test.ts"],
-        "name-spans.ts": ["test/directory/guard-ledger.test.ts", "test/directory/span-buckets.test.ts"],
-      },
+    own: "test/directory",
+    instead: {
+      "guarded-lists.ts": ["test/directory/guard-ledger.test.ts"],
+      "name-spans.ts": ["test/directory/guard-ledger.test.ts", "test/directory/span-buckets.test.ts"],
     },
   },
   {
     folder: "src/registry",
     files: [
       "commit.ts",
+      "commit-in-steps.ts",
+      "judge-drafts.ts",
       "validate-commit.ts",
       "compute-departures.ts",
       "guard.ts",
@@ -52,6 +75,8 @@ export const AREAS: readonly Area[] = [
       "held-names.ts",
       "brake.ts",
       "plan.ts",
+      "list-grace.ts",
+      "lost-graces.ts",
     ],
     tests: [
       "test/registry/*.test.ts",
@@ -59,8 +84,21 @@ export const AREAS: readonly Area[] = [
         (name) => `test/consistency/${name}.test.ts`,
       ),
     ],
+    instead: {
+      "commit-in-steps.ts": ["test/registry/commit-turns.test.ts"],
+      "judge-drafts.ts": JUDGED,
+      "guard.ts": JUDGED,
+      "list-grace.ts": GRACES,
+      "lost-graces.ts": GRACES,
+    },
   },
   { folder: "src/reader", tests: ["test/reader/*.test.ts"] },
+  {
+    folder: "src/bridge/replica",
+    files: ["edge-answers.ts", "kept-lists.ts"],
+    tests: ["test/bridge/replica/*.test.ts"],
+    own: "test/bridge/replica",
+  },
 ];
 
 export const filesOf = ({ folder, files }: Area): string[] =>
@@ -77,9 +115,8 @@ export function areaOf(file: string): Area {
 
 /** Patterns of the tests that have to notice a file's mutants. */
 export function testsOf(file: string): readonly string[] {
-  const { tests, own } = areaOf(file);
-  if (own === undefined) return tests;
+  const { tests, own, instead = {} } = areaOf(file);
   const name = basename(file);
-  const test = `${own.folder}/${name.replace(/\.ts$/, ".test.ts")}`;
-  return own.instead[name] ?? (existsSync(join(ROOT, test)) ? [test] : tests);
+  const test = `${own}/${name.replace(/\.ts$/, ".test.ts")}`;
+  return instead[name] ?? (own !== undefined && existsSync(join(ROOT, test)) ? [test] : tests);
 }

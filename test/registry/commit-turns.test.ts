@@ -9,7 +9,7 @@ import {
   UNLISTED,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { commit, judgeCommit } from "../../src/registry/commit.ts";
+import { commit, commitOf, judgeCommit } from "../../src/registry/commit.ts";
 import { FairQueue } from "../../src/registry/fair-queue.ts";
 import { Records } from "../../src/registry/records.ts";
 import { rollbackOf } from "../../src/registry/rollback.ts";
@@ -454,6 +454,12 @@ describe("several at a time", () => {
     await expect(queue.add("commits", "last", 0, never)).rejects.toThrow("64 commits are waiting");
   });
 
+  it("a commit counts for the octets of the names that it names, over its domains", async () => {
+    const one = await desk.prepare(people(10));
+    const domains = [{ ...one, covered: "AAAAAAAB" }, one, { ...one, covered: "AAAAAAABAAAAAAAC" }];
+    expect(commitOf({ domains }, "tester").octets).toBe(8 + 16);
+  });
+
   it("what waits and is judged holds 32 MiB at most, over all tokens and kinds; what is alone is always judged", async () => {
     const queue = new FairQueue();
     const most = 32 * 1024 * 1024;
@@ -474,7 +480,7 @@ describe("several at a time", () => {
     await running;
     const after = add("plans", "four", most - 2);
     for (const [i, each] of [waiting, last, after].entries()) {
-      await vi.waitFor(() => expect(ends).toHaveLength(i + 3));
+      while (ends.length < i + 3) await Promise.resolve();
       ends[i + 2]?.();
       await each;
     }

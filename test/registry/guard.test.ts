@@ -1,5 +1,5 @@
 /* The guard's ledger in the Registry's tables. test/consistency/guard.test.ts shows what it protects. */
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { PlannedDomain } from "../../src/api/index.ts";
 import {
   blobIds,
@@ -208,6 +208,38 @@ describe("the ledger", () => {
       [3, 0],
     ]);
   });
+
+  it.each([
+    ["of a list", /SELECT bytes FROM blobs/],
+    ["of its spans", /SELECT .* FROM guard_spans/],
+    ["of its lists", /SELECT .* FROM guard_ledgers/],
+  ])(
+    "is not taken for damaged, and computed again, because the storage failed once: a read %s",
+    async (_, read) => {
+      await desk.publish(people(100), { bits: 1 });
+      await desk.publish(people(90, 5), { bits: 1 });
+      if (read.source.includes("blobs")) sql("DELETE FROM guard_ledgers");
+      const { storage } = desk.world.registry();
+      const real = storage.sql.bind(storage);
+      let reads = 0;
+      // Each of them in turn.
+      let failing = 1;
+      vi.spyOn(storage, "sql").mockImplementation((text, ...bindings) => {
+        if (read.test(text) && ++reads === failing) throw new Error("disk I/O error");
+        return real(text, ...bindings);
+      });
+      for (; ; failing++) {
+        reads = 0;
+        const outcome = await desk.plan([planned({ expect: 2 })]).then(
+          () => "judged",
+          (error: Error) => error.message,
+        );
+        if (reads < failing) break;
+        expect(outcome).toBe("disk I/O error");
+      }
+      expect(failing).toBeGreaterThan(1);
+    },
+  );
 
   it("splits its spans where they are many, and finds them again", async () => {
     await desk.publish(people(10_000), { policy: { guard: 0.95 }, force: true });

@@ -202,6 +202,19 @@ it("a list is not replaced without its departures because they cannot be stored,
   expect((await head()).counts.active).toBe(2_500);
 });
 
+it("a list-wide grace is not a day because the storage failed when the end of earlier ones was read", async () => {
+  await desk.publish(people(2_500));
+  await desk.publish(people(10), FORCE);
+  const [left, { keyFor }] = [await head(), desk.world];
+  const { storage } = desk.world.registry();
+  const records = new Records(storage, { hashing: stablelibHashing, keyFor });
+  vi.spyOn(storage, "sql").mockImplementation(() => {
+    throw new Error("disk I/O error");
+  });
+  const coming = { head: null, keyId: "another", policy: DEFAULT_POLICY, isLost: false };
+  expect(() => refusesFromOf({ records, now: now() }, coming, left)).toThrow("disk I/O error");
+});
+
 describe("held names whose record is damaged", () => {
   beforeEach(async () => {
     const many = people(2_500);

@@ -1,6 +1,18 @@
 /* Names that left, and whose grace still runs, when the list changes its key or its spelling, or becomes an alias. */
-import { beforeEach, describe, expect, it } from "vitest";
-import { addToSketch, blobIds, fingerprint, type Manifest, newSketch } from "../../src/directory/index.ts";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  addToSketch,
+  blobIds,
+  DEFAULT_POLICY,
+  fingerprint,
+  type Manifest,
+  type ManifestRecord,
+  newSketch,
+} from "../../src/directory/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { refusesFromOf } from "../../src/registry/list-grace.ts";
+import { lostGraces } from "../../src/registry/lost-graces.ts";
+import { Records } from "../../src/registry/records.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE, type PublishOptions, WINDOW } from "../../testing/world.ts";
@@ -128,4 +140,27 @@ it("names that left are not called none if their record is damaged", async () =>
   expect(await refusal(people(10), { epoch: 2 })).toContain(
     "; how many names that left would lose the rest of a longer grace is not known, since their record is damaged",
   );
+});
+
+it("names that left are not called damaged because the storage failed", async () => {
+  await desk.publish(people(2_500), { policy: { grace: 3 * 86_400 }, force: true });
+  await desk.publish(people(10), { force: true });
+  const left = (await desk.head()) as ManifestRecord;
+  const { storage } = desk.world.registry();
+  const real = storage.sql.bind(storage);
+  const fresh = () => ({
+    records: new Records(storage, { hashing: stablelibHashing, keyFor: desk.world.keyFor }),
+    now: desk.world.clock.now(),
+  });
+  const coming = { head: null, keyId: "another", policy: DEFAULT_POLICY };
+  let statements = 0;
+  let most = Number.POSITIVE_INFINITY;
+  vi.spyOn(storage, "sql").mockImplementation((text, ...bindings) => {
+    if (++statements > most) throw new Error("disk I/O error");
+    return real(text, ...bindings);
+  });
+  refusesFromOf(fresh(), { ...coming, isLost: false }, left);
+  most = statements;
+  statements = 0;
+  expect(() => lostGraces(fresh(), coming, left)).toThrow("disk I/O error");
 });

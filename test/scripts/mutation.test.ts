@@ -21,17 +21,14 @@ describe("the mutants that change nothing", () => {
 });
 
 describe("the last run over each file", () => {
-  it.each(["src/directory", "src/registry", "src/reader"])(
-    "notices at least 95 %% of the mutants of %s",
-    (folder) => {
-      const area = AREAS.find((each) => each.folder === folder) as Area;
-      const outcomes = readOutcomes().filter(({ file }) => filesOf(area).includes(file));
-      expect(outcomes.map(({ file }) => file)).toEqual(filesOf(area));
-      const sum = (of: (each: FileOutcome) => number): number =>
-        outcomes.reduce((total, each) => total + of(each), 0);
-      expect(sum(({ noticed }) => noticed) / sum(({ mutants }) => mutants)).toBeGreaterThanOrEqual(0.95);
-    },
-  );
+  it.each(AREAS.map(({ folder }) => folder))("notices at least 95 %% of the mutants of %s", (folder) => {
+    const area = AREAS.find((each) => each.folder === folder) as Area;
+    const outcomes = readOutcomes().filter(({ file }) => filesOf(area).includes(file));
+    expect(outcomes.map(({ file }) => file)).toEqual(filesOf(area));
+    const sum = (of: (each: FileOutcome) => number): number =>
+      outcomes.reduce((total, each) => total + of(each), 0);
+    expect(sum(({ noticed }) => noticed) / sum(({ mutants }) => mutants)).toBeGreaterThanOrEqual(0.95);
+  });
 
   it("is shown in docs/consistency.md with every survivor", () => {
     const page = readFileSync(PAGE, "utf8");

@@ -109,6 +109,90 @@ describe("what the edge said of a domain", () => {
     expect(excludesAll()).toEqual([true, true]);
   });
 
+  it("excludes by what the edge said last, though the list here did not accept the recipient before", () => {
+    answers.noteState(A, state(1, 9));
+    answers.exclude(A, "x@a.example", state(1, 7));
+    answers.setAside(A, "x@a.example");
+    answers.exclude(A, "x@a.example", state(1, 9));
+    answers.settle(A, state(1, 8));
+    expect(answers.isExcluded(A, "x@a.example")).toBe(true);
+  });
+
+  /** Excludes so many of B. @returns whether it is still known whom */
+  const fill = (count: number): boolean => {
+    answers.noteState(B, state(1, 9));
+    for (let i = 0; i < count; i++) answers.exclude(B, `n${i}@b.example`, state(1, 9));
+    return !answers.isExcluded(B, "somebody@b.example");
+  };
+  const expectAllRoom = (): void => expect([fill(10_000), fill(10_001)]).toEqual([true, false]);
+
+  it.each<[string, () => void]>([
+    [
+      "the edge accepts them",
+      () => {
+        for (let i = 0; i < 6_000; i++) answers.include(A, `n${i}@a.example`);
+      },
+    ],
+    ["the list here is as new", () => answers.settle(A, state(1, 9))],
+    ["another list here is as new as what was said of them", () => answers.settle(A, state(1, 7))],
+    ["it is not known any more who they are", () => answers.excludeAll(A)],
+    [
+      "the list here does not accept them, and a list as new comes",
+      () => {
+        for (let i = 0; i < 6_000; i++) answers.setAside(A, `n${i}@a.example`);
+        answers.settle(A, state(1, 9));
+      },
+    ],
+    [
+      "they are forgotten twice",
+      () => {
+        answers.excludeAll(A);
+        answers.settle(A, state(1, 9));
+      },
+    ],
+  ])("those who were excluded leave their room, and no more, if %s", (_, leave) => {
+    answers.noteState(A, state(1, 9));
+    for (let i = 0; i < 6_000; i++) answers.exclude(A, `n${i}@a.example`, state(1, 7));
+    leave();
+    expectAllRoom();
+  });
+
+  it("excludes everybody if it is heard that somebody is excluded, and not who, until a list as new is here", () => {
+    answers.excludeAll(A);
+    expect([answers.isExcluded(A, "x@a.example"), answers.takeChanged()]).toEqual([false, null]);
+    answers.noteState(A, state(1, 9));
+    answers.takeChanged();
+    answers.excludeAll(A);
+    expect(answers.takeChanged()).toEqual([[A, 1, 9, 1]]);
+    answers.exclude(A, "x@a.example", state(1, 9));
+    answers.setAside(A, "x@a.example");
+    answers.settle(A, state(1, 8));
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(true);
+    answers.settle(A, state(1, 9));
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
+  });
+
+  it("excludes everybody once there is no room, though those whom the list does not accept were forgotten first", () => {
+    answers.noteState(A, state(1, 9));
+    for (let i = 0; i <= 10_000; i++) {
+      answers.exclude(A, `n${i}@a.example`, state(1, 9));
+      answers.setAside(A, `n${i}@a.example`);
+    }
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
+    // Nobody is left, but it is not known any more whom the next list may accept.
+    expect(answers.takeChanged()).toEqual([[A, 1, 9, 1]]);
+    for (let i = 0; i <= 10_000; i++) answers.exclude(A, `m${i}@a.example`, state(1, 9));
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(true);
+  });
+
+  it("takes a million characters, and not one more", () => {
+    answers.noteState(A, state(1, 7));
+    for (let i = 0; i < 500; i++) answers.exclude(A, `${i}`.padStart(2_000, "x"), state(1, 7));
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
+    answers.exclude(A, "y", state(1, 7));
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(true);
+  });
+
   it("counts long recipients by their characters", () => {
     answers.noteState(A, state(1, 7));
     for (let i = 0; i < 500; i++) answers.exclude(A, `${"x".repeat(1_980)}${i}@a.example`, state(1, 7));
@@ -137,6 +221,11 @@ describe("what the edge said of a domain", () => {
     ]);
     answers.exclude(A, "z@a.example", state(1, 7));
     expect(answers.takeChanged()).toBeNull();
+    answers.noteUnstored();
+    expect(answers.takeChanged()).toEqual(stored);
+    for (const local of ["x", "y", "z"]) answers.setAside(A, `${local}@a.example`);
+    answers.noteUnstored();
+    expect(answers.takeChanged()).toEqual(stored);
     const next = new EdgeAnswers();
     next.startFrom(stored ?? []);
     expect(next.state(A)).toEqual(state(1, 7));

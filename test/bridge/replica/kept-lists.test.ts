@@ -81,6 +81,13 @@ describe("a domain that no log lists any more", () => {
     expect([lists.prune(), lists.isEarlier(A), lists.prune()]).toEqual([true, false, false]);
   });
 
+  it("is forgotten with its list", () => {
+    expect(lists.synced(A, state(1, 7), now)).toBe(true);
+    lists.noteEarlier(A, now);
+    lists.remove(A);
+    expect([lists.isHeld(A), lists.isEarlier(A), lists.head(A)]).toEqual([false, false, null]);
+  });
+
   it("is one of the present log again once its list is here", () => {
     lists.noteEarlier(A, now);
     lists.settle(A);
