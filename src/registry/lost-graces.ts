@@ -15,23 +15,42 @@ import { type Coming, type GraceContext, refusesFromOf } from "./list-grace.ts";
 
 const DAY = 86_400;
 
+/** What a list takes from names that left before. */
+export interface LostGraces {
+  /** Names that lose the rest of a grace that is longer than the list-wide one; null: that is not known. */
+  readonly early: number | null;
+  /** Names that the brake does not watch any more. */
+  readonly unwatched: number;
+}
+
+export function countLostGraces(
+  context: GraceContext,
+  coming: Omit<Coming, "isLost">,
+  left: ManifestRecord,
+): LostGraces {
+  if (comparable(left, coming) && left.policy.alias === coming.policy.alias)
+    return { early: 0, unwatched: 0 };
+  const refusesFrom = refusesFromOf(context, { ...coming, isLost: false }, left);
+  return {
+    early: countPast(context, left, refusesFrom / 1000),
+    unwatched: countWatched(left, context.now / 1000),
+  };
+}
+
 /** @returns a part of a sentence; empty if they lose nothing */
 export function lostGraces(
   context: GraceContext,
   coming: Omit<Coming, "isLost">,
   left: ManifestRecord,
 ): string {
-  if (comparable(left, coming) && left.policy.alias === coming.policy.alias) return "";
-  const refusesFrom = refusesFromOf(context, { ...coming, isLost: false }, left);
-  const early = countPast(context, left, refusesFrom / 1000);
-  const watched = countWatched(left, context.now / 1000);
+  const { early, unwatched } = countLostGraces(context, coming, left);
   const parts = [
     early === null
       ? "; how many names that left would lose the rest of a longer grace is not known, since their record is damaged"
       : early === 0
         ? ""
         : `; ${plural(early, "name")} that left would lose the rest of a longer grace`,
-    watched === 0 ? "" : `; the brake would not watch ${plural(watched, "name")} that left within a day`,
+    unwatched === 0 ? "" : `; the brake would not watch ${plural(unwatched, "name")} that left within a day`,
   ];
   return parts.join("");
 }

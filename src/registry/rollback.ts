@@ -20,6 +20,8 @@ import type { StepwiseCommit } from "./commit-in-steps.ts";
 import { failure } from "./failure.ts";
 import { dropSince, isForgotten, type JournalRow, MAX_JOURNAL, settledSince, spellingOf } from "./journal.ts";
 import { type JudgedDraft, judgeDrafts } from "./judge-drafts.ts";
+import { refusesFromOf } from "./list-grace.ts";
+import { countLostGraces, type LostGraces } from "./lost-graces.ts";
 import { stateIn } from "./net-changes.ts";
 import { openRows, reopenPatches } from "./patched-names.ts";
 import { requireReach } from "./reach.ts";
@@ -149,7 +151,7 @@ function* restore(context: CommitContext, domain: string, request: RollbackReque
 }
 
 /**
- * What would become of single changes. Changes nothing.
+ * What would become of single changes and of graces. Changes nothing.
  * @throws RegistryFailure `not_found`, `forbidden` or `bad_request`
  */
 export function planRollback(context: CommitContext, domain: string, to: number): RollbackPlan {
@@ -159,6 +161,10 @@ export function planRollback(context: CommitContext, domain: string, to: number)
   requireReach(context.reach, domain, target.policy);
   const changes = atOnce(rolledChanges(context, target, "keep"));
   const { reopened, again, ended, strange, isForgotten: forgotten } = changes;
+  const left = context.records.lastList(domain)?.manifest ?? null;
+  const coming = { head: context.records.soundHead(domain), keyId: target.keyId, policy: target.policy };
+  const refusesFrom = refusesFromOf(context, { ...coming, isLost: false }, left);
+  const lost = left === null ? NOTHING_LOST : countLostGraces(context, coming, left);
   const added = reopened.filter(({ was, state }) => was === UNLISTED && state !== UNLISTED).length;
   const removed = reopened.filter(({ state }) => state === UNLISTED).length;
   return {
@@ -170,8 +176,13 @@ export function planRollback(context: CommitContext, domain: string, to: number)
     ended: ended.length,
     unknown: strange,
     forgotten,
+    refuses_from: refusesFrom > context.now ? refusesFrom : null,
+    lost_graces: lost.early,
+    unwatched: lost.unwatched,
   };
 }
+
+const NOTHING_LOST: LostGraces = { early: 0, unwatched: 0 };
 
 /** A list of a domain's history. @throws RegistryFailure `not_found` or `bad_request` */
 function listToRestore({ records }: CommitContext, domain: string, to: number): ManifestRecord {

@@ -81,6 +81,30 @@ describe("rollcall rollback", () => {
     expect(await verdict("a")).toBe("deliverable");
   });
 
+  it("says first what a list under another spelling takes from names that left, and until when it refuses nobody", async () => {
+    const { domain, run, names, write } = fresh();
+    const config = (more: string): void =>
+      write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\ngrace = 259200\n${more}`);
+    config("");
+    names(TEN);
+    expect(await run("publish --yes")).toMatchObject({ code: 0 });
+    const history = JSON.parse((await run(`history ${domain} --json`)).stdout) as {
+      generations: { generation: number }[];
+    };
+    const [first] = history.generations;
+    config('case = "sensitive"\n');
+    expect(await run("publish --force --yes")).toMatchObject({ code: 0 });
+    names(TEN.replace("a ", ""));
+    expect(await run("publish --yes")).toMatchObject({ code: 0 });
+    const rollback = `rollback ${domain} --to ${first?.generation}`;
+    const refused = await run(rollback, { answer: "n" });
+    expect(refused.stdout).toMatch(/then refuses nobody until \d{4}-/);
+    expect(refused.stdout).toContain("1 name that left loses the rest of a longer grace.\n");
+    // Back to the same spelling nothing is lost.
+    const same = await run(`rollback ${domain}`, { answer: "n" });
+    expect(same.stdout).not.toContain("longer grace");
+  });
+
   it('is not undone by patched = "drop": who was removed with --now stays so until the source reflects it', async () => {
     const { domain, run, names, write, verdict } = fresh();
     write(

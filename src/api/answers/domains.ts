@@ -163,6 +163,12 @@ export const rollbackPlan = named(
     unknown: whole,
     /** Whether the journal of single changes does not reach back so far: `patched` must be `drop`. */
     forgotten: flag,
+    /** Until when the domain would refuse nobody, Unix milliseconds; null if it may refuse at once. */
+    refuses_from: orNull(whole),
+    /** Names that left before and would lose the rest of a grace that is longer; null: that is not known. */
+    lost_graces: orNull(whole),
+    /** Names that left within a day, and that the brake would not watch any more. */
+    unwatched: whole,
   }),
 );
 export type RollbackPlan = Infer<typeof rollbackPlan>;

@@ -48,6 +48,7 @@ async function rollback(cli: Cli, domain: string, options: RollbackOptions): Pro
   output.line(
     "The guard does not apply to a rollback. Names that it removes are deferred for the departure grace, then refused.",
   );
+  if (plan !== null) showGraces(cli, plan);
   if (!options.yes) await cli.confirm(`Restore generation ${target.generation}?`);
   const result = await client.rollback(domain, {
     to: target.generation,
@@ -86,6 +87,24 @@ function showChanges(
       : `${plural(unknown, "name")} refused with --now since cannot be found in that list, which is under another key, case or dots setting; nothing was changed`,
     "run the command again with --drop-patched, then refuse them again with `rollcall remove --now`; `rollcall audit --domain DOMAIN` shows when that was done",
   );
+}
+
+/** What becomes of names that left before, or that cannot be told: a list under another key or spelling, or another alias. */
+function showGraces(
+  { output }: Cli,
+  { domain, refuses_from: until = null, lost_graces: early = 0, unwatched = 0 }: RollbackPlan,
+): void {
+  if (until !== null) output.line(`${domain} then refuses nobody until ${instant(until)}.`);
+  if (early === null)
+    output.line(
+      "How many names that left lose the rest of a longer grace is not known: their record is damaged.",
+    );
+  else if (early > 0)
+    output.line(
+      `${plural(early, "name")} that left ${early === 1 ? "loses" : "lose"} the rest of a longer grace.`,
+    );
+  if (unwatched > 0)
+    output.line(`The brake stops watching ${plural(unwatched, "name")} that left within a day.`);
 }
 
 function targetOf(
