@@ -92,7 +92,7 @@ function showChanges(
 /** What becomes of names that left before, or that cannot be told: a list under another key or spelling, or another alias. */
 function showGraces(
   { output }: Cli,
-  { domain, refuses_from: until = null, lost_graces: early = 0, unwatched = 0 }: RollbackPlan,
+  { domain, refuses_from: until, lost_graces: early, unwatched }: RollbackPlan,
 ): void {
   if (until !== null) output.line(`${domain} then refuses nobody until ${instant(until)}.`);
   if (early === null)
