@@ -16,7 +16,7 @@ import {
 } from "./kv-pauses.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
-import { blobsOf, type Records } from "./records.ts";
+import { blobsOf, PART_LACKS, type Records } from "./records.ts";
 import { noteLostHeads } from "./verify-heads.ts";
 
 /** Operations of one run on heads, and on deletions; the platform allows 1,000 per invocation. */
@@ -136,16 +136,18 @@ async function copyHead(context: CopyContext, domain: string, budget: Budget): P
   const ids = notInKv(storage, domain, blobsOf(head.manifest));
   const isPaced = isPatchedOnly(storage, domain);
   if (isPaced && isPutOff(context, domain, ids.length + 1)) return true;
+  storage.sql("UPDATE heads SET kv_number = 0 WHERE domain = ? AND kv_number = ?", domain, PART_LACKS);
   if (ids.length > 0) noteTry(context, domain);
   if (!(await copyBlobs(context, domain, ids, isPaced, budget)) || !budget.take(1)) return false;
   noteTry(context, domain);
   keepKey(storage, manifestKey(domain));
   await kv.put(manifestKey(domain), head.manifest.bytes);
   if (isPaced) payForWrite(storage, context.kvWrites, clock.now());
-  // There may be a newer head by now: only the one that was written counts as copied.
+  // There may be a newer head by now: only the one that was written counts as copied, and not if a part is missed since.
   storage.sql(
-    `UPDATE heads SET kv_number = max(kv_number, ?), kv_time = ?, kv_failures = NULL, kv_next = NULL
-     WHERE domain = ?`,
+    `UPDATE heads SET kv_number = iif(kv_number = ?, kv_number, max(kv_number, ?)), kv_time = ?, kv_failures = NULL,
+     kv_next = NULL WHERE domain = ?`,
+    PART_LACKS,
     head.number,
     clock.now(),
     domain,

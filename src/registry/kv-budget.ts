@@ -32,7 +32,7 @@ export function kvBudget(aDay: number, partitions: number): KvBudget {
 export const isPatchedOnly = (storage: RegistryStorage, domain: string): boolean =>
   storage.sql(
     `SELECT 1 FROM generations g JOIN heads h ON h.domain = g.domain
-     WHERE g.domain = ? AND g.number > h.kv_number AND (g.action != 'patch' OR h.kv_number = 0) LIMIT 1`,
+     WHERE g.domain = ? AND g.number > h.kv_number AND (g.action != 'patch' OR h.kv_number <= 0) LIMIT 1`,
     domain,
   ).length === 0;
 

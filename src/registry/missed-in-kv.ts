@@ -1,6 +1,6 @@
 /** What readers missed in KV is copied again, if it was lost there. */
 import type { RegistryStorage } from "./ports.ts";
-import { NEVER } from "./records.ts";
+import { NEVER, PART_LACKS } from "./records.ts";
 
 /** A copy that readers still miss after this long was lost, and is written again. */
 const LOST_AFTER = 300_000;
@@ -31,7 +31,8 @@ export function noteMissingBlob(storage: RegistryStorage, domain: string, id: st
   storage.sql("UPDATE blobs SET in_kv = 0 WHERE domain = ? AND id = ?", domain, id);
   // Nor does it wait for the budget for single changes.
   storage.sql(
-    "UPDATE heads SET kv_number = 0, kv_next = iif(kv_failures > 0, kv_next, NULL) WHERE domain = ?",
+    "UPDATE heads SET kv_number = ?, kv_next = iif(kv_failures > 0, kv_next, NULL) WHERE domain = ?",
+    PART_LACKS,
     domain,
   );
   return true;

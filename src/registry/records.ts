@@ -45,6 +45,11 @@ export interface ShardSum {
  * Null, in rows of earlier releases, means never, too.
  */
 export const NEVER = 2 ** 47 - 1;
+/**
+ * `kv_number` of a head of which KV lacks a part that counted as copied: a copy that is under way does not write it. 0: all of it
+ * is to be written.
+ */
+export const PART_LACKS = -1;
 
 /** Until when a blob is kept, Unix milliseconds, and since which generation it is named; negative: the head does not name it. */
 interface BlobLife {
@@ -207,7 +212,7 @@ export class Records extends VerifiedReads {
   /** The head names these blobs, whose rows do not say so: they were lost and put again. They are copied to KV again. */
   nameAgain(domain: string, ids: readonly string[], number: number): void {
     this.#nameBlobs(domain, ids, number);
-    this.#storage.sql("UPDATE heads SET kv_number = 0 WHERE domain = ?", domain);
+    this.#storage.sql("UPDATE heads SET kv_number = ? WHERE domain = ?", PART_LACKS, domain);
   }
 
   /**

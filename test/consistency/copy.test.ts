@@ -232,6 +232,32 @@ describe("the copy in KV", () => {
     expect(world.differences()).toEqual([]);
   });
 
+  it("is written again if a reader misses a part of it while another part is being written", async () => {
+    const names = people(14_000);
+    world.kv.fault = ({ kind, keys }) =>
+      kind === "put" && keys[0]?.startsWith("shard/") ? { kind: "lost" } : undefined;
+    await world.publish(isolate, D, names, { bits: 1 });
+    await world.clock.advance(10 * MINUTE);
+    expect(world.differences()).toHaveLength(2);
+    // Then one shard changes, and its write takes long.
+    world.kv.fault = ({ kind }) => (kind === "put" ? { kind: "slow", ms: 10 * SECOND } : undefined);
+    await world.publish(isolate, D, names.slice(1), { bits: 1 });
+    await world.clock.advance(2 * SECOND);
+    const readSome = async (): Promise<void> => {
+      const reader = world.isolate("elsewhere");
+      for (let i = 0; i < 20; i++)
+        expect((await reader.check(`u${100 + i}@${D}`)).verdict).toBe("deliverable");
+      await reader.idle();
+    };
+    await readSome();
+    await world.clock.advance(MINUTE);
+    world.kv.fault = () => undefined;
+    await world.clock.advance(10 * MINUTE);
+    await readSome();
+    await world.clock.advance(MINUTE);
+    expect(world.differences()).toEqual([]);
+  });
+
   it("keeps what the head names again, while its deletion waits", async () => {
     const first = await world.publish(isolate, D, people(14_000), { bits: 1 });
     await world.publish(isolate, D, people(14_010), { bits: 1 });
