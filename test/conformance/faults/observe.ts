@@ -85,6 +85,12 @@ async function observeIn(line: Line, fault: Fault, id: string, open: Conversatio
   await fault.begin(line);
   const replies = await Promise.all(KINDS.map(say));
   const seen = Object.fromEntries(KINDS.map((kind, i) => [kind, replies[i] as Reply])) as Record<Kind, Reply>;
+  // Its refusal holds so briefly that it may be too old when it reaches a bridge on a busy machine.
+  if (fault.isUnseen && patience?.defersInSession === undefined && isDeferral(seen.refusedLongAgo))
+    await until("what is refused briefly is refused", async () => {
+      seen.refusedLongAgo = await say("refusedLongAgo");
+      return !isDeferral(seen.refusedLongAgo);
+    });
   for (const kind of KINDS) {
     const reply = seen[kind];
     const truth = truthOf(kind);
