@@ -65,7 +65,9 @@ export class BridgeJudge {
   /** An accept goes on for accept-grace, or for a day if something newer of its domain was seen. */
   #requireVoucher({ bridge, domain, resolution: { answer }, say }: Said, text: string): void {
     const sign = bridge.vouched.get(text);
-    const { since, bound } = holdOf(bridge, sign, isSuperseded(bridge, domain, answer, sign));
+    // What the same response says of others may be used before or after it.
+    const isOld = isSuperseded(bridge, domain, answer, sign, this.#parts.now());
+    const { since, bound } = holdOf(bridge, sign, isOld);
     const silence = this.#parts.now() - since;
     if (silence <= bound + BRIDGE_BUDGET) return;
     this.#parts.violation("accepts end with accept-grace", `${say()}, vouched for ${seconds(silence)} ago`);
@@ -192,16 +194,21 @@ export class BridgeJudge {
   }
 }
 
-/** Whether a bridge knows of something newer of a domain, from answers or from its replica. */
+/**
+ * Whether a bridge knows of something newer of a domain, from answers or from its replica.
+ *
+ * @param before what it heard of at this time or later does not count
+ */
 function isSuperseded(
   bridge: JudgedBridge,
   domain: string,
   { incarnation, generation }: Pick<Answer, "incarnation" | "generation">,
   sign: Sign | undefined,
+  before = Number.POSITIVE_INFINITY,
 ): boolean {
-  const seen = bridge.seen.get(domain);
-  const heard = bridge.heard.get(domain);
-  if (seen !== undefined && seen.goneAt > (sign?.notedAt ?? 0)) return true;
+  const seen = heardBefore(bridge.seen.get(domain), before);
+  const heard = heardBefore(bridge.heard.get(domain), before);
+  if (seen !== undefined && seen.goneAt > (sign?.notedAt ?? 0) && seen.goneAt < before) return true;
   // Its number orders nothing: it gives way to any head of the Registry that is heard of.
   if (sign?.isExport && ((heard?.generation ?? 0) > 0 || isHeardSince(seen, sign.notedAt))) return true;
   return [seen, heard].some(
@@ -211,6 +218,11 @@ function isSuperseded(
         (incarnation === it.incarnation && (generation ?? 0) < it.generation)),
   );
 }
+
+const heardBefore = <State extends { readonly at: number }>(
+  state: State | undefined,
+  time: number,
+): State | undefined => (state !== undefined && state.at < time ? state : undefined);
 
 const isHeardSince = (seen: SeenState | undefined, time: number): boolean =>
   seen !== undefined && seen.generation > 0 && seen.at >= time;

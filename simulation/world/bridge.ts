@@ -130,15 +130,6 @@ export class SimulatedBridge implements JudgedHost {
   }
 
   #note(outcome: Outcome, domain: string, askedAt: number, window: number): void {
-    if (process.env.DBGB === this.name)
-      console.log(
-        this.#time.now() / 1000,
-        this.name,
-        askedAt / 1000,
-        JSON.stringify(outcome),
-        JSON.stringify(this.seen.get(domain)),
-        JSON.stringify(this.heard.get(domain)),
-      );
     if (outcome.kind === "none") return;
     const { recipient, answer } = outcome;
     this.windows.set(recipient, { last: window, kept: this.windows.get(recipient)?.kept ?? window });
