@@ -12,6 +12,7 @@ import {
   isAnythingFailing,
   isRosterDue,
   KEY_PAUSE,
+  LAST_RETRY,
   lastHeartbeat,
 } from "./kv-pauses.ts";
 import { getMeta, setMeta } from "./meta.ts";
@@ -167,8 +168,16 @@ function isPutOff({ storage, kvWrites, clock }: CopyContext, domain: string, key
     domain,
   )[0]?.due as number | null;
   const due = Math.max(affordableAt(storage, kvWrites, keys), older ?? 0);
-  if (due <= clock.now()) return false;
-  storage.sql("UPDATE heads SET kv_next = ? WHERE domain = ?", Math.ceil(due), domain);
+  const now = clock.now();
+  if (due <= now) return false;
+  // If it failed before, it is the budget that it waits for now.
+  storage.sql(
+    "UPDATE heads SET kv_next = ?, kv_failures = iif(? > ?, NULL, kv_failures) WHERE domain = ?",
+    Math.ceil(due),
+    due - now,
+    LAST_RETRY,
+    domain,
+  );
   return true;
 }
 

@@ -12,7 +12,8 @@ export const KEY_PAUSE = 1_100;
  */
 export const HEARTBEAT = 3_600_000;
 const FIRST_RETRY = KEY_PAUSE;
-const LAST_RETRY = 60_000;
+/** No pause after a failure is longer. */
+export const LAST_RETRY = 60_000;
 
 /** A key's failures in a row after one more, and the time of its next try. */
 export function afterFailure(

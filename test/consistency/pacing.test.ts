@@ -135,6 +135,32 @@ describe("single changes all day", () => {
     expect(world.differences()).toEqual([]);
   });
 
+  it("whose copy failed count as failing no more, once the copy waits for the budget", async () => {
+    const other = "other.example";
+    setUp(20);
+    await world.publish(isolate, D, people(50));
+    await world.publish(isolate, other, people(50));
+    await world.clock.advance(HOUR);
+    world.kv.fault = ({ kind, keys }) =>
+      kind === "put" && keys[0] === manifestKey(D) ? { kind: "error", message: "away" } : undefined;
+    const status = (): Promise<unknown> => world.registry().core({ partition: 0, partitions: 1 }).status();
+    const waiting = (error: unknown): unknown => ({ value: { kv_pending: 1, kv_error: error } });
+    await add(D, "late");
+    await world.clock.advance(MINUTE);
+    expect(await status()).toMatchObject(waiting(expect.stringContaining("away")));
+    // The budget is used up with the fourth.
+    for (let i = 0; i < 4; i++) {
+      await add(other, `new${i}`);
+      await world.clock.advance(MINUTE);
+    }
+    world.kv.fault = () => undefined;
+    await world.clock.advance(2 * MINUTE);
+    expect(await status()).toMatchObject(waiting(null));
+    expect(world.differences()).toEqual([manifestKey(D)]);
+    await world.clock.advance(DAY);
+    expect(world.differences()).toEqual([]);
+  });
+
   it("of one list do not keep a larger copy of another from KV", async () => {
     const large = "large.example";
     await world.publish(isolate, large, people(4_000), { exactBits: 7 });
