@@ -56,7 +56,7 @@ const untilRead = async (slow: Slow): Promise<void> => {
 };
 
 beforeAll(async () => {
-  await publish(testEnv, D, ["alice"]);
+  await publish(freshEnv(), D, ["alice"]);
 });
 
 it("one plan whose length is unknown is read at a time; that of another token waits unread, and then has its turn", async () => {

@@ -1,11 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { testEnv } from "./edge.ts";
 
-const stub = testEnv.REGISTRY.getByName("registry 0");
-
 /** Gives the Registry other variables, as a deploy does. */
 export const redeployRegistry = (variables: Readonly<Record<string, string>>): Promise<void> =>
-  runInDurableObject(stub, (object) => {
+  runInDurableObject(testEnv.REGISTRY.getByName("registry 0"), (object) => {
     Object.assign(object, { env: { ...testEnv, ...variables } });
   });
 
