@@ -144,7 +144,7 @@ describe("single changes all day", () => {
     world.kv.fault = ({ kind, keys }) =>
       kind === "put" && keys[0] === manifestKey(D) ? { kind: "error", message: "away" } : undefined;
     const status = (): Promise<unknown> => world.registry().core({ partition: 0, partitions: 1 }).status();
-    const waiting = (error: unknown): unknown => ({ value: { kv_pending: 1, kv_error: error } });
+    const waiting = (error: unknown): object => ({ value: { kv_pending: 1, kv_error: error } });
     await add(D, "late");
     await world.clock.advance(MINUTE);
     expect(await status()).toMatchObject(waiting(expect.stringContaining("away")));
