@@ -83,6 +83,17 @@ export function unreadableTarget(meeting: Meeting, start: number): void {
   learnsWithoutReading(meeting, asked, alias);
 }
 
+/** The target of an alias gets another key, so that it refuses nobody for its grace: nor does the alias. */
+export function targetWithNewKey(meeting: Meeting, start: number): void {
+  const { alias, asked } = withAlias(meeting, start);
+  const focus = meeting.isolate(asked, 4 * SECOND);
+  meeting.ask(focus, asked, 2, { domains: [alias] });
+  meeting.publish(asked + 300, { change: "rotate" });
+  // It knows the new key with the first answer of the Registry after that.
+  const cold = meeting.isolate(asked + SECOND, 4 * SECOND);
+  for (const later of [1_100, 2_500]) meeting.ask(cold, asked + later, 6, { domains: [alias], nobody: true });
+}
+
 /** Room for about two manifests. */
 const TINY_CACHE = 20_000;
 const SHORT_WINDOW = 10 * SECOND;

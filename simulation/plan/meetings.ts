@@ -28,6 +28,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "slow-shard": { play: isolates.slowShard, share: 0.7, lasts: MINUTE, shape: { bits: 2, names: 40 } },
   "unreadable-list": { play: isolates.unreadableList, share: 0.6, lasts: 100 * SECOND },
   "unreadable-target": { play: isolates.unreadableTarget, share: 0.5, lasts: 100 * SECOND },
+  "new-key-of-target": { play: isolates.targetWithNewKey, share: 0.4, lasts: 20 * SECOND },
   eviction: { play: isolates.eviction, share: 0.6, lasts: MINUTE },
   "mixed-states": { play: isolates.halfRead, share: 0.6, lasts: MINUTE },
   "damaged-manifest": {
