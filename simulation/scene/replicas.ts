@@ -272,6 +272,7 @@ function requireFolder(scene: Scene, replica: SimulatedReplica): void {
     violation("a folder has only what its token covers", `${replica.name} has ${path}`);
     return;
   }
+  if (replica.isDamaged) return;
   const settled = scene.time.now() - replica.settings.window - BOUNDS.catchingUp;
   for (const { domain, head } of model.all) {
     if (head === undefined || head.deletedUntil !== null || !replica.covers(domain)) continue;

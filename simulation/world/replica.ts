@@ -32,6 +32,8 @@ export class SimulatedReplica implements Answerer {
   /** Windows that the last two answers named, and those that came since one was applied. */
   #windows: readonly number[];
   #hurtAt: number;
+  /** Its run in which files were damaged last. */
+  #damagedIn = -1;
   /** By partition: the last answer that arrived, and the last one that was applied. */
   #arrived = new Map<number, Heard>();
   #applied = new Map<number, Heard>();
@@ -228,7 +230,13 @@ export class SimulatedReplica implements Answerer {
     const path = this.#lists.damage(this.#parts.random, how, files);
     if (path === null) return;
     this.#parts.trace(() => `on the disk of ${this.name}: ${how} ${path}`);
+    this.#damagedIn = this.run;
     this.hurt();
+  }
+
+  /** Whether files were damaged since it started, when it reads all of them. */
+  get isDamaged(): boolean {
+    return this.#damagedIn === this.run;
   }
 
   /** A poll was answered. @param token with which it was sent */
