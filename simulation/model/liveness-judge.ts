@@ -21,6 +21,8 @@ interface LivenessJudgeParts extends JudgeContext {
 
 export class LivenessJudge {
   readonly #parts: LivenessJudgeParts;
+  /** When an isolate first deferred a domain whose export was taken back, by both. */
+  readonly #foundTakenBack = new Map<string, number>();
 
   constructor(parts: LivenessJudgeParts) {
     this.#parts = parts;
@@ -37,7 +39,7 @@ export class LivenessJudge {
       return;
     }
     if (this.#mayBeOfALostLog(floor) || this.#isBeyond(domain, floor) || this.#isOverwritten(domain)) return;
-    if (this.#isNobodys(domain, at.time)) return;
+    if (this.#isNobodys(domain, at.time) || this.#isFoundTakenBack(host, domain, at.time)) return;
     const why = `${host.name} says ${words(answer)} of ${domain} (${answer.detail}; the client had seen ${floor})`;
     violation(ASSERTION, `${why}, and the last fault met it ${sinceFault(at)}`);
   }
@@ -85,6 +87,15 @@ export class LivenessJudge {
       (it) => partitionOf(it.domain) === partitionOf(domain) && it.current.length > 0,
     );
     return !isInitialised && (model.exports.get(domain)?.lostFor(time) ?? 0) > 0;
+  }
+
+  /** Whether an isolate that was asked nothing for long finds that an export was taken back: it reads the roster then. */
+  #isFoundTakenBack(host: Answerer, domain: string, time: number): boolean {
+    if ((this.#parts.model.exports.get(domain)?.lostFor(time) ?? 0) === 0) return false;
+    const key = `${host.name} ${domain}`;
+    const first = this.#foundTakenBack.get(key) ?? time;
+    this.#foundTakenBack.set(key, first);
+    return time - first <= host.settings.window;
   }
 
   /** Whether an export, or its end, may show in part: its manifest, its shards and its roster come by themselves. */

@@ -32,7 +32,7 @@ import { auditPage, readAudit } from "./audit.ts";
 import { release } from "./brake.ts";
 import { changesSince } from "./changes-since.ts";
 import { type CommitContext, commitOf, remove } from "./commit.ts";
-import { type CommitHost, commitInSteps, JUDGED_IN_A_ROW, type StepwiseCommit } from "./commit-in-steps.ts";
+import { type CommitHost, commitInSteps, PLANNED_IN_A_ROW, type StepwiseCommit } from "./commit-in-steps.ts";
 import { continueRestored, readRoster } from "./continue-restored.ts";
 import type { Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
@@ -242,7 +242,7 @@ export class RegistryCore implements RegistryApi {
   }
 
   async plan(request: PlanRequest, reach: Reach, by: Actor = "unknown"): Promise<Result<PlanResult>> {
-    const pause = pauseEvery(this.#options.ports.timers, JUDGED_IN_A_ROW);
+    const pause = pauseEvery(this.#options.ports.timers, PLANNED_IN_A_ROW);
     return this.#answerJudged(request.domains, () =>
       this.#judgements.add("plans", by, octetsOf(request), () =>
         inSteps(plan(this.#context(reach), request), pause),

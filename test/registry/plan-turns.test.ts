@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { PlannedDomain } from "../../src/api/index.ts";
 import { encodeTails, type Steps, toBase64Url } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { JUDGED_IN_A_ROW } from "../../src/registry/commit-in-steps.ts";
+import { PLANNED_IN_A_ROW } from "../../src/registry/commit-in-steps.ts";
 import { FairQueue } from "../../src/registry/fair-queue.ts";
 import { octetsOf, plan } from "../../src/registry/plan.ts";
 import { Records } from "../../src/registry/records.ts";
@@ -87,7 +87,7 @@ describe("a plan of many names", () => {
     const sleep = vi.spyOn(desk.world.clock, "sleep");
     const refusals = accepted(await desk.plan([await planned(spread)]));
     expect(refusals).toEqual({ refusals: { [D]: "would refuse all 10 names" } });
-    expect(sleep.mock.calls.length).toBeGreaterThan(MANY / JUDGED_IN_A_ROW);
+    expect(sleep.mock.calls.length).toBeGreaterThan(MANY / PLANNED_IN_A_ROW);
   });
 
   it("ends with a conflict if the head moved while it was judged", async () => {
