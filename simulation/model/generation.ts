@@ -1,5 +1,5 @@
 import type { DomainPolicy, EntryState, Matched, Mode, Verdict } from "../../src/directory/index.ts";
-import { isPostmaster, isWellFormed, meets, type Name, withoutSubaddress } from "./names.ts";
+import { cutAtDash, isPostmaster, isWellFormed, meets, type Name, withoutSubaddress } from "./names.ts";
 import { covering, type Patterns } from "./patterns.ts";
 
 /** What somebody meant to publish: plain sets. */
@@ -133,11 +133,13 @@ function entriesFor(
   const rest = withoutSubaddress(name, policy);
   const all = new Map([...departures.keys(), ...patterns.keys()].map((entry) => [entry, entry]));
   const exact = how === null ? [] : [[name.base, how] as const];
+  const cut = cutAtDash(name, policy);
   const byPattern = (it: Name) => covering(all, it, policy).map((entry) => [entry, "pattern"] as const);
   return [
     ...(how === "mailbox" ? exact : []),
     ...byPattern(name),
     ...(how === "mailbox" ? [] : exact),
+    ...(cut === null ? [] : [[cut, "subaddress"] as const]),
     ...(rest === null ? [] : byPattern(rest)),
   ];
 }

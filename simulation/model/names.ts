@@ -85,6 +85,15 @@ export function withoutSubaddress({ base, form }: Name, policy: DomainPolicy): N
   return left === undefined || !hasPlus(base, policy) ? null : { base, form: left };
 }
 
+/** The base that is left of a name which ends at a dash, if that is a delimiter; null if there is none that could be listed. */
+export function cutAtDash({ base, form }: Name, policy: DomainPolicy): string | null {
+  const at = policy.delimiters.includes("-") ? base.indexOf("-") : -1;
+  const left = base.slice(0, at);
+  if (at <= 0) return null;
+  if (form === "upper" || form === "upper sub") return isUpperFine(left, policy) ? left : null;
+  return form !== "dots" || areDotsFine(left, policy) ? left : null;
+}
+
 /** Whether postmaster's own rule applies: to its name, not to a subaddress of it or a tagged one. */
 export const isPostmaster = (name: Name, policy: DomainPolicy): boolean =>
   name.base === "postmaster" && name.form !== "batv" && meets(name, policy) === "mailbox";
