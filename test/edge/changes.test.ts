@@ -10,7 +10,7 @@ import {
   type TokenCreated,
   type TokenRequest,
 } from "../../src/api/index.ts";
-import { call, callJson, freshEnv, publish, testEnv } from "./support/edge.ts";
+import { call, callJson, freshEnv, publish, registryStub } from "./support/edge.ts";
 import { countedEnv } from "./support/many.ts";
 
 const env = freshEnv();
@@ -39,9 +39,7 @@ async function refusal(members: object, as = token): Promise<{ status: number } 
 }
 const positionOf = ({ incarnation, as_of }: ChangesAnswer) => ({ incarnation, number: as_of });
 const sql = (statement: string): Promise<unknown[]> =>
-  runInDurableObject(testEnv.REGISTRY.getByName("registry 0"), (_, state) =>
-    state.storage.sql.exec(statement).toArray(),
-  );
+  runInDurableObject(registryStub(), (_, state) => state.storage.sql.exec(statement).toArray());
 
 beforeAll(async () => {
   heads[OWN] = await publish(env, OWN, ["alice", "bob"]);

@@ -8,7 +8,7 @@ import type {
   PatchResult,
 } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
-import { call, callJson, freshEnv, publish, testEnv } from "./support/edge.ts";
+import { call, callJson, freshEnv, publish, registryStub } from "./support/edge.ts";
 import { claimsOf, mint } from "./support/tokens.ts";
 
 const env = freshEnv();
@@ -286,7 +286,7 @@ describe("single changes", () => {
     await publish(env, domain, names(10));
     await patch(domain, { set: { "very-secret-name": "active" } }, "key");
     const { runInDurableObject } = await import("cloudflare:test");
-    const stub = testEnv.REGISTRY.get(testEnv.REGISTRY.idFromName("registry 0"));
+    const stub = registryStub();
     const stored = await runInDurableObject(stub, (_, state) =>
       ["patched_names", "patch_keys", "audit", "generations"].map((table) => [
         ...state.storage.sql.exec(`SELECT * FROM ${table}`).raw(),

@@ -16,7 +16,7 @@ import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { pack } from "../../testing/lists.ts";
 import { Description, type Document, nameOf } from "./support/description.ts";
-import { call, callJson, freshEnv, packFor, publish, testEnv } from "./support/edge.ts";
+import { call, callJson, freshEnv, packFor, publish, registryStub, testEnv } from "./support/edge.ts";
 import { setPaused } from "./support/paused.ts";
 import { type Provocation, provocations, type World } from "./support/provocations.ts";
 import { keyFor } from "./support/tokens.ts";
@@ -79,7 +79,7 @@ async function makeWorld(): Promise<World> {
     [patched]: await publish(env, patched, ["alice", ...local(20)]),
     [braked]: await publish(env, braked, ["alice"]),
   };
-  await runInDurableObject(testEnv.REGISTRY.getByName("registry 0"), (_, { storage }) => {
+  await runInDurableObject(registryStub(), (_, { storage }) => {
     storage.sql.exec("INSERT INTO brakes VALUES (?, 20, ?, 20, 12)", braked, Date.now());
   });
   const { shards } = await callJson<DomainDescription>(env, `/v1/domains/${large}`);
@@ -194,7 +194,7 @@ async function provokeFull(): Promise<string[]> {
   const expect = await publish(env, domain, ["alice", "bob"]);
   const { commit } = await packFor(env, domain, ["alice", "bob", "carol"], { expect });
   const bytes = pack(local(3), keyFor(domain, 1), DEFAULT_POLICY, { bits: 0 }).shards[0] as Uint8Array;
-  await runInDurableObject(testEnv.REGISTRY.getByName("registry 0"), (_, { storage }) => {
+  await runInDurableObject(registryStub(), (_, { storage }) => {
     storage.sql.exec("INSERT OR REPLACE INTO usage VALUES (?, ?, ?)", domain, 3e9, Date.now());
   });
   const it = { status: 429, code: "storage_full" };

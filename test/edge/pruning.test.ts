@@ -3,13 +3,13 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
 import type { RegistryStatus } from "../../src/api/index.ts";
 import { blobKey, manifestKey } from "../../src/directory/index.ts";
-import { callJson, freshEnv, publish, testEnv } from "./support/edge.ts";
+import { callJson, freshEnv, publish, registryStub, testEnv } from "./support/edge.ts";
 
 const DOMAIN = "pruned.example";
 const DAY = 86_400_000;
 
 const bindings = freshEnv();
-const stub = testEnv.REGISTRY.get(testEnv.REGISTRY.idFromName("registry 0"));
+const stub = registryStub();
 
 const rows = (statement: string): Promise<unknown[]> =>
   runInDurableObject(stub, (_, state) => state.storage.sql.exec(statement).toArray());

@@ -11,14 +11,14 @@ import type {
 } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Env } from "../../src/edge/worker.ts";
-import { call, callJson, freshEnv, publish, testEnv, tryPublish } from "./support/edge.ts";
+import { call, callJson, freshEnv, publish, registryStub, tryPublish } from "./support/edge.ts";
 import { redeployRegistry, setPaused } from "./support/paused.ts";
 
 const D = "restored.example";
 const LATER = "later.example";
 const GUARDED = "guarded.example";
 const WINDOW = 2;
-const stub = testEnv.REGISTRY.getByName("registry 0");
+const stub = registryStub();
 /** Isolates with a window that a test can wait for. */
 const isolate = (): Env => freshEnv({ ROLLCALL_WINDOW: String(WINDOW) });
 const env = isolate();

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import type { ChangesAnswer, RegistryStatus, TokenCreated } from "../../src/api/index.ts";
 import { partitionOf } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { call, callJson, freshEnv, publish, testEnv } from "./support/edge.ts";
+import { call, callJson, freshEnv, publish, registryStub, type testEnv } from "./support/edge.ts";
 
 const PARTITIONS = 3;
 const isolate = (): typeof testEnv => freshEnv({ ROLLCALL_PARTITIONS: String(PARTITIONS) });
@@ -40,9 +40,7 @@ async function confirmedStatus(token: string, domain: string): Promise<number> {
 }
 
 const sql = (partition: number, statement: string): Promise<unknown[]> =>
-  runInDurableObject(testEnv.REGISTRY.getByName(`registry ${partition}`), (_, state) =>
-    state.storage.sql.exec(statement).toArray(),
-  );
+  runInDurableObject(registryStub(partition), (_, state) => state.storage.sql.exec(statement).toArray());
 
 it("a token that was revoked before a partition was initialised is refused there, whatever initialised it", async () => {
   await publish(env, first, ["alice"]);
@@ -70,7 +68,7 @@ it("a partition that lacks a revocation gets it on its own, with its heartbeat",
   const token = await revokedToken();
   await sql(1, "DELETE FROM revocations");
   await sql(1, "DELETE FROM meta WHERE name = 'revocations_taken'");
-  const stub = testEnv.REGISTRY.getByName("registry 1");
+  const stub = registryStub(1);
   await runInDurableObject(stub, (_, state) => state.storage.setAlarm(Date.now() + 86_400_000));
   await runDurableObjectAlarm(stub);
   expect(await confirmedStatus(token, second)).toBe(401);

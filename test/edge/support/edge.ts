@@ -31,6 +31,9 @@ export const ORIGIN = "https://rollcall.test";
 /** The bindings of the test configuration. */
 export const testEnv = env as unknown as Env;
 
+/** A stub of a Registry. Each file takes its own: none works after the storage is emptied. */
+export const registryStub = (partition = 0) => testEnv.REGISTRY.getByName(`registry ${partition}`);
+
 /** A separate isolate: the Worker takes a new bindings object for a new deployment. */
 export const freshEnv = (changes: Partial<Record<keyof Env, unknown>> = {}): Env =>
   ({ ...testEnv, ...changes }) as Env;
