@@ -88,10 +88,11 @@ export function withoutSubaddress({ base, form }: Name, policy: DomainPolicy): N
 /** The base that is left of a name which ends at a dash, if that is a delimiter; null if there is none that could be listed. */
 export function cutAtDash({ base, form }: Name, policy: DomainPolicy): string | null {
   const at = policy.delimiters.includes("-") ? base.indexOf("-") : -1;
-  const left = base.slice(0, at);
   if (at <= 0) return null;
-  if (form === "upper" || form === "upper sub") return isUpperFine(left, policy) ? left : null;
-  return form !== "dots" || areDotsFine(left, policy) ? left : null;
+  const left = base.slice(0, at);
+  // What comes after the dash is not looked at: neither another tag, nor the dots of a broken one.
+  const way = WITHOUT_SUBADDRESS[form] ?? form;
+  return way === "broken" || WAYS[way].isMet(left, policy) ? left : null;
 }
 
 /** Whether postmaster's own rule applies: to its name, not to a subaddress of it or a tagged one. */
