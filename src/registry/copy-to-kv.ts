@@ -170,12 +170,12 @@ function isPutOff({ storage, kvWrites, clock }: CopyContext, domain: string, key
   const due = Math.max(affordableAt(storage, kvWrites, keys), older ?? 0);
   const now = clock.now();
   if (due <= now) return false;
-  // If it failed before, it is the budget that it waits for now.
+  // Longer than any pause after a failure: it is the budget alone that a copy waits for then, also if it failed before.
+  const isLong = due - now > LAST_RETRY;
   storage.sql(
-    "UPDATE heads SET kv_next = ?, kv_failures = iif(? > ?, NULL, kv_failures) WHERE domain = ?",
+    "UPDATE heads SET kv_next = ?, kv_failures = iif(?, NULL, kv_failures) WHERE domain = ?",
     Math.ceil(due),
-    due - now,
-    LAST_RETRY,
+    isLong ? 1 : 0,
     domain,
   );
   return true;

@@ -18,6 +18,9 @@ export interface PlanContext extends GuardContext {
   readonly reach: Reach;
 }
 
+/** Names of a plan that are looked at before questions get their turn: 1 ms of work. */
+export const PLANNED_IN_A_ROW = 4_096;
+
 /** Octets of the names of a plan. */
 export const octetsOf = ({ domains }: PlanRequest): number =>
   domains.reduce(

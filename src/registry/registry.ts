@@ -32,7 +32,7 @@ import { auditPage, readAudit } from "./audit.ts";
 import { release } from "./brake.ts";
 import { changesSince } from "./changes-since.ts";
 import { type CommitContext, commitOf, remove } from "./commit.ts";
-import { type CommitHost, commitInSteps, PLANNED_IN_A_ROW, type StepwiseCommit } from "./commit-in-steps.ts";
+import { type CommitHost, commitInSteps, type StepwiseCommit } from "./commit-in-steps.ts";
 import { continueRestored, readRoster } from "./continue-restored.ts";
 import type { Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
@@ -53,7 +53,7 @@ import { patchTogether } from "./patch.ts";
 import { PatchQueue } from "./patch-queue.ts";
 import { MOST_COUNTED, openRows } from "./patched-names.ts";
 import { pauseEvery } from "./pause.ts";
-import { octetsOf, plan } from "./plan.ts";
+import { octetsOf, PLANNED_IN_A_ROW, plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
 import type {
   Actor,
