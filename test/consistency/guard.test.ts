@@ -16,7 +16,7 @@ import { FULL } from "../support/full.ts";
 
 const D = "example.com";
 /** Sequences of commits. */
-const RUNS = FULL ? 300 : 100;
+const RUNS = FULL ? 300 : 50;
 
 let world: World;
 let isolate: IsolateHost;

@@ -15,9 +15,10 @@ import { FairQueue } from "../../src/registry/fair-queue.ts";
 import { Records } from "../../src/registry/records.ts";
 import { rollbackOf } from "../../src/registry/rollback.ts";
 import { people } from "../../testing/lists.ts";
+import { FULL } from "../support/full.ts";
 import { accepted, D, Desk, refused } from "./support.ts";
 
-const MANY = 40_000;
+const MANY = FULL ? 40_000 : 20_000;
 const OTHER = "other.example";
 const SECOND = 1_000;
 

@@ -13,7 +13,7 @@ const NOBODY = `nobody@${DOMAIN}`;
 const NAMES = ["alice", ...Array.from({ length: 40_000 }, (_, i) => `user${i}`)];
 
 /** At which a process is killed. */
-const POINTS = FULL ? 100 : 8;
+const POINTS = FULL ? 100 : 4;
 
 const isRoot = process.getuid?.() === 0;
 const mounts: string[] = [];
