@@ -6,7 +6,6 @@ import { trouble } from "./scene/replicas.ts";
 import { Scene, type Violation } from "./scene/scene.ts";
 import { createToken, revoke } from "./scene/tokens.ts";
 import { askBridge, askIsolate, askStrangers } from "./scene/traffic.ts";
-import { takeBackExport } from "./world/export.ts";
 import { patch } from "./world/patcher.ts";
 import { publish } from "./world/publisher.ts";
 
@@ -97,8 +96,6 @@ const TAKE: {
     scene.registry(partition).release = release;
     scene.trace(() => `Registry ${partition} is of the ${release} release`);
   },
-  export: (scene, { domain }, random) => scene.export(domain, random),
-  "export taken back": (scene, { domain, deletes }) => takeBackExport(scene, domain, deletes),
 };
 
 function take(scene: Scene, step: Step): void {

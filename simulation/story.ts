@@ -27,6 +27,6 @@ function concerns(line: string, domains: readonly string[], isolate: string | un
   if (other !== undefined && isolate !== undefined && other !== isolate && !line.includes("starts"))
     return false;
   if (domains.length === 0) return true;
-  const named = /\bd\d+\.example|export\.example/.exec(line)?.[0];
+  const named = /\bd\d+\.example/.exec(line)?.[0];
   return named === undefined || domains.some((domain) => line.includes(domain));
 }

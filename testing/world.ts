@@ -12,20 +12,16 @@ import {
   type DomainKey,
   type DomainPolicy,
   deriveDomainKey,
-  KV_ROSTER,
   type Manifest,
-  type ManifestContent,
   type Mode,
   openManifest,
   partitionOf,
-  rosterKey,
   utf8,
 } from "../src/directory/index.ts";
 import { stablelibHashing } from "../src/directory/stablelib.ts";
 import type { Settings } from "../src/edge/environment.ts";
 import type { Ports } from "../src/edge/ports.ts";
 import { differencesOf } from "./differences.ts";
-import { exportOf, exportRoster } from "./exports.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
 import { FakeKv } from "./kv.ts";
 import { commitOf, type List, pack } from "./lists.ts";
@@ -249,20 +245,6 @@ export class World {
     const last = [...groups].sort((a, b) => a.at - b.at).at(-1);
     if (last === undefined) throw new Error(`nobody left the list of ${domain}`);
     return last.id;
-  }
-
-  /** Puts an export into KV as `wrangler kv bulk put` does. */
-  export(domain: string, generation: number, list: List, changes: Partial<ManifestContent> = {}): void {
-    const key = this.keyFor(domain);
-    const policy = { ...DEFAULT_POLICY, ...changes.policy };
-    const said = { generation, time: this.clock.now(), ...changes, policy };
-    for (const [name, value] of exportOf(key, pack(list, key, policy), said)) this.kv.set(name, value);
-    this.exportRoster({ [domain]: generation });
-  }
-
-  /** Puts the roster of exported domains into KV. */
-  exportRoster(heads: Readonly<Record<string, number>>): void {
-    this.kv.set(rosterKey(KV_ROSTER), exportRoster(this.settings.masterKey, heads, this.clock.now()));
   }
 
   /** Whether KV says of every domain what the Registry says, down to the last shard. */

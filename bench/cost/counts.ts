@@ -22,12 +22,6 @@ const COUNTS = {
   cpuMsPerCheck: count("CPU of a check in memory, ms, at most", { [CHECKS]: 1 }),
   readsPerManifest: count("KV reads for a manifest", { [ONE_READ]: 1 }),
   readsPerShard: count("KV reads for a shard", { [TWO_READS]: 1, [ONE_READ]: -1 }),
-  // A look for offline exports: what is left of all reads without those of the manifest and each shard.
-  readsPerStart: count("further KV reads of a cold isolate", {
-    "reads.unknown-names.1m": 1,
-    [TWO_READS]: -SHARDS,
-    [ONE_READ]: SHARDS - 1,
-  }),
   callsPerStart: count("Registry calls of a cold isolate", { "cold.unknown.large.calls": 1 }),
   writesPerFirstPublication: count(
     "KV writes of a first publication beside manifest and shards",

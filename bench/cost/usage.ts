@@ -2,7 +2,6 @@
 import { shardBitsFor } from "../../src/directory/index.ts";
 import { MOST_HEADS } from "../../src/edge/environment.ts";
 import { INLINE_SHARD } from "../../src/publish/pack.ts";
-import { EXPORTS_MAX_AGE } from "../../src/reader/exports.ts";
 import { REPLACED_LIFE } from "../../src/registry/history.ts";
 import { type Assumptions, DAYS_PER_MONTH, SECONDS_PER_MONTH } from "./assumptions.ts";
 import type { Counts } from "./counts.ts";
@@ -58,8 +57,6 @@ export function shapeOf(size: Size, a: Assumptions, counts: Counts) {
     coldStarts: Math.min(requests, isolates * a.coldStartsPerDay * DAYS_PER_MONTH + afterIdling),
     /** Requests of isolates to Registries that ask what changed. */
     refreshes: Math.min(requests, ownRefreshes) * a.partitions,
-    /** The same of one partition, before the limit by requests. */
-    ownRefreshes,
     /** Rosters that an isolate reads when it starts, and further calls for them, for each partition. */
     seedings: a.domains / a.partitions > MOST_HEADS ? 1 : 0,
     /** Shards of all domains; none if the only one is in the manifest. */
@@ -72,28 +69,6 @@ export function shapeOf(size: Size, a: Assumptions, counts: Counts) {
   };
 }
 type Shape = ReturnType<typeof shapeOf>;
-
-/** Refreshes until one finds the exports so old that they would be too old by the next (src/reader/background-refresh.ts). */
-function refreshesPerLook(rate: number, { window }: Assumptions): number {
-  const age = EXPORTS_MAX_AGE / 1000 - window / 2;
-  let count = 1;
-  // As many more as there are in a row whose halves of a window and gaps together are shorter than that.
-  for (let [k, chance] = [1, 1]; (k * window) / 2 < age && chance > 1e-9; k++) {
-    chance = comeWithin(k, rate * (age - (k * window) / 2));
-    count += chance;
-  }
-  return count;
-}
-
-/** The chance that `count` requests come if `expected` are expected, at random times. */
-function comeWithin(count: number, expected: number): number {
-  let [term, fewer] = [Math.exp(-expected), 0];
-  for (let i = 0; i < count; i++) {
-    fewer += term;
-    term *= expected / (i + 1);
-  }
-  return 1 - fewer;
-}
 
 /** How many of `kinds` are expected to come up in `draws`, each as likely as any other. */
 export function distinct(kinds: number, draws: number): number {
@@ -163,19 +138,17 @@ export const changesPerDay = ({ mailboxes }: Size, a: Assumptions): number =>
 const cpuOf = ({ checks }: Size, a: Assumptions, counts: Counts): number =>
   Math.max(checks * counts.cpuMsPerCheck, (checks / a.recipientsPerRequest) * a.leastCpuMs);
 
-/** KV reads: what cold isolates load, what memory had no room for, what changed or lapsed, and looks for offline exports. */
+/** KV reads: what cold isolates load, what memory had no room for, and what changed or lapsed. */
 function readsOf(checks: number, a: Assumptions, counts: Counts, shape: Shape): number {
   if (checks === 0) return 0;
   const { isolates, rate, coldStarts, shards, publishes } = shape;
   const perStart = checks / coldStarts;
   const ofManifests = counts.readsPerManifest * distinct(a.domains, perStart);
-  const starts = coldStarts * (counts.readsPerStart + shape.seedings * a.partitions + ofManifests);
+  const starts = coldStarts * (shape.seedings * a.partitions + ofManifests);
   // Names are taken as random, the worst there is: a check meets an evicted shard as often as memory is short.
   const held = Math.min(1, a.cacheBytes / shape.bytes);
   const filling = coldStarts * distinct(shards, perStart) * held;
   const loaded = shards === 0 ? 0 : Math.min(checks, filling + checks * (1 - held));
-  // The first look of an isolate is among the reads of its start.
-  const exports = Math.max(0, shape.ownRefreshes / refreshesPerLook(rate, a) - coldStarts);
   const between = publishes === 0 ? 0 : checks / isolates / publishes;
   const ofShards = shards === 0 ? 0 : (shape.shardsPerPublish * distinct(shards, between)) / shards;
   const changed =
@@ -184,5 +157,5 @@ function readsOf(checks: number, a: Assumptions, counts: Counts, shape: Shape): 
     (counts.readsPerManifest * -Math.expm1(-between) + counts.readsPerShard * ofShards);
   // If no request came for a whole window, the next one reads the manifest again.
   const lapsed = Math.max(0, shape.refreshes * Math.exp((-rate * a.window) / 2) - coldStarts * a.partitions);
-  return starts + loaded * counts.readsPerShard + changed + exports + lapsed * counts.readsPerManifest;
+  return starts + loaded * counts.readsPerShard + changed + lapsed * counts.readsPerManifest;
 }

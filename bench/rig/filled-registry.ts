@@ -70,7 +70,6 @@ function fill(storage: RegistryStorage, world: World, filling: Filling): void {
   const { table, counts } = pack(key, people(filling.names));
   const content = (domain: string, generation: number): ManifestContent => ({
     domain,
-    origin: "registry",
     incarnation: 1,
     generation,
     time: Date.now(),

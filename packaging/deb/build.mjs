@@ -72,6 +72,7 @@ try {
     "SECURITY.md",
     "docs",
     "examples/sync.sh",
+    "examples/changes.sh",
     "examples/smtp-front-end.mjs",
   ])
     cpSync(join(root, part), join(stage, doc, part), { recursive: true });

@@ -29,7 +29,6 @@ export function manual(rollcall: CommandReference): string {
     ...exits,
     section("ENVIRONMENT"),
     ...ENVIRONMENT,
-    term("ROLLCALL_MASTER_KEY", "The master key, for rollcall export only."),
     section("FILES"),
     term("rollcall.toml", "Settings, in the working directory. rollcall init writes one with comments."),
     section("SEE ALSO"),

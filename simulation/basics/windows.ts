@@ -22,12 +22,6 @@ export const WINDOWS = {
     answer: "accept while the Registry does not answer",
     derived: "accept-grace since its last contact",
   },
-  "export, refusal and accept": { answer: "export (`origin: kv`)", derived: "as an unconfirmed accept" },
-  "export, taken back": {
-    answer: "export that was taken back",
-    derived:
-      "180 s until it shows, 30 s of cacheTtl, 60 s of the roster in memory (600 s if it cannot be read), 4.5 s for the check",
-  },
   "replica: refusal": { answer: "refusal, replica", derived: "W, on a clock that counts sleep" },
   "replica: accept, confirmed": { answer: "accept of a replica, confirmed", derived: "W" },
   "replica: accept, edge away": {
@@ -48,14 +42,6 @@ export const WINDOWS = {
   "bridge: accept under grace, unconfirmed": {
     answer: "the same, from an isolate that was cold, lapsed or behind",
     derived: "the same, and the age of its accept",
-  },
-  "bridge: export": {
-    answer: "export at a bridge",
-    derived: "as an export, W in the cache of the bridge, and the timeout",
-  },
-  "bridge: export, taken back": {
-    answer: "export that was taken back, at a bridge",
-    derived: "as if the roster cannot be read, W in the cache of the bridge, and the timeout",
   },
   "every isolate at the heads, after faults": {
     answer: "every isolate at the heads, once faults stop",

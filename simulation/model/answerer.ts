@@ -58,7 +58,6 @@ export interface JudgedIsolate extends Answerer {
 
 /** What an accept is based on that a bridge keeps. */
 export interface Sign {
-  readonly isExport: boolean;
   readonly incarnation: number | null;
   readonly generation: number | null;
   /** The last contact with the Registry. */

@@ -3,11 +3,10 @@ import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../../testing/limits.ts";
 import type { WindowKind } from "../basics/windows.ts";
-import type { JudgedBridge, SeenState, Sign } from "./answerer.ts";
-import { BOUNDS } from "./bounds.ts";
+import type { JudgedBridge, Sign } from "./answerer.ts";
 import type { JudgeContext } from "./context.ts";
 import { type Named, written } from "./names.ts";
-import { ageOf, agrees, exportBehind, pairsOf, seconds, supersededFor, words } from "./pairs.ts";
+import { ageOf, agrees, pairsOf, seconds, supersededFor, words } from "./pairs.ts";
 
 /** For how long an accept goes on once something newer of its domain was seen. */
 const DAY = 86_400_000;
@@ -55,7 +54,6 @@ export class BridgeJudge {
     if (source === "grace") this.#requireVoucher(said, text);
     if (answer.action === "reject") this.#requireHeard(said);
     if (answer.generation === null) this.#notServed(said);
-    else if (answer.origin === "kv") this.#exported(said);
     else {
       this.#requireProgress(said);
       this.#listed(said, answer.generation);
@@ -146,39 +144,6 @@ export class BridgeJudge {
     return resolution.source === "grace" ? [...moments, time - bridge.acceptGrace - BRIDGE_BUDGET] : moments;
   }
 
-  /** An export is as fresh as KV, and at a bridge it is kept for a window more. */
-  #exported(said: Said): void {
-    const { domain, resolution, bridge, window, say } = said;
-    const { answer, source } = resolution;
-    const { model, now, violation } = this.#parts;
-    const time = now();
-    const behind = exportBehind(model, said, answer, this.#moments(said));
-    if (behind === null) {
-      violation("an answer is whole", `${say()}; the export says otherwise`);
-      return;
-    }
-    const { history, generation } = behind;
-    const seen = bridge.seen.get(domain);
-    const wasListed = seen !== undefined && seen.generation > 0;
-    if (answer.action === "reject" && wasListed && seen.at < time && time - seen.at < window)
-      violation("nobody goes back", `${say()}, and had seen the Registry's ${seen.generation} before`);
-    const served = model.history(domain).servedFor(time);
-    if (answer.action === "reject" && served > window + BRIDGE_BUDGET + LONGEST_COMPUTING)
-      violation(
-        "the Registry's head wins",
-        `${say()}, and the Registry has had a head for ${seconds(served)}`,
-      );
-    if (source === "grace" || answer.max_age === 0) return;
-    const kept = window + BRIDGE_BUDGET;
-    // Whether a fault met the isolate is not known here: it may accept for accept-grace then.
-    const takenBack = model.history(domain).headAt(time) === undefined ? history.lostFor(time) : 0;
-    if (takenBack > 0 && answer.action === "reject")
-      this.#bounded("bridge: export, taken back", takenBack, BOUNDS.exportRosterUnread + kept, say);
-    const succeeded = history.succeededFor(generation, time);
-    const age = answer.action === "reject" ? succeeded : Math.min(succeeded, history.servedFor(time));
-    this.#bounded("bridge: export", age, BOUNDS.kv(window) + kept, say);
-  }
-
   #notServed({ domain, resolution, window, say }: Said): void {
     if (resolution.answer.verdict !== "not-served") return;
     const { model, violation, now, history } = this.#parts;
@@ -209,8 +174,6 @@ function isSuperseded(
   const seen = heardBefore(bridge.seen.get(domain), before);
   const heard = heardBefore(bridge.heard.get(domain), before);
   if (seen !== undefined && seen.goneAt > (sign?.notedAt ?? 0) && seen.goneAt < before) return true;
-  // Its number orders nothing: it gives way to any head of the Registry that is heard of.
-  if (sign?.isExport && ((heard?.generation ?? 0) > 0 || isHeardSince(seen, sign.notedAt))) return true;
   return [seen, heard].some(
     (it) =>
       it !== undefined &&
@@ -223,9 +186,6 @@ const heardBefore = <State extends { readonly at: number }>(
   state: State | undefined,
   time: number,
 ): State | undefined => (state !== undefined && state.at < time ? state : undefined);
-
-const isHeardSince = (seen: SeenState | undefined, time: number): boolean =>
-  seen !== undefined && seen.generation > 0 && seen.at >= time;
 
 const graceOf = ({ acceptGrace }: JudgedBridge, isOld: boolean): number =>
   isOld ? Math.min(acceptGrace, DAY) : acceptGrace;

@@ -55,7 +55,7 @@ export class BudgetJudge {
 
   /** A blob arrived. It is in memory from now on, if the isolate has room, and no fault that met it lingers. */
   blobArrived(host: JudgedIsolate, domain: string, blob: string): void {
-    if (host.settings.cacheBytes < FITTING || this.#parts.model.exports.has(domain)) return;
+    if (host.settings.cacheBytes < FITTING) return;
     if (this.#parts.now() - host.hurtAt <= LINGERING) return;
     const { newest, blobs } = this.#account(host, domain);
     if (newest === null || !newest.blobs.has(blob)) return;
@@ -72,7 +72,7 @@ export class BudgetJudge {
     const { model, now, violation } = this.#parts;
     const changes = model.history(domain).generations.length;
     // It was never published: a few reads until that is known, which the cost judge bounds.
-    if (changes === 0 || model.exports.has(domain) || host.settings.cacheBytes < FITTING) return;
+    if (changes === 0 || host.settings.cacheBytes < FITTING) return;
     const account = this.#account(host, domain);
     const isFirst = account.changes === 0;
     if (account.changes !== changes || account.hurts !== host.hurts)

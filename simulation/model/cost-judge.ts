@@ -6,7 +6,7 @@ import { seconds } from "./pairs.ts";
 
 export interface CostJudgeParts extends JudgeContext {
   readonly partitions: number;
-  /** Domains that everybody asks about, exports included. */
+  /** Domains that everybody asks about. */
   readonly domains: readonly string[];
   bitsOf(domain: string): number;
 }
@@ -36,7 +36,7 @@ export class CostJudge {
 
   #bound(host: JudgedIsolate): number {
     const { model, partitions, domains, bitsOf, now } = this.#parts;
-    const served = new Set([...domains, ...model.exports.keys(), ...model.all.map(({ domain }) => domain)]);
+    const served = new Set([...domains, ...model.all.map(({ domain }) => domain)]);
     const windows = (now() - host.bornAt) / host.settings.window + 1;
     // A manifest, its blob of departures, and its shards, for each generation, once and once more.
     const published = model.all.reduce(

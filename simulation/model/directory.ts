@@ -42,8 +42,6 @@ export class ModelDirectory {
   readonly #histories = new Map<string, History>();
   /** What the notes of changes stand for. */
   readonly #intents = new Map<string, Intent>();
-  /** Domains exported to KV past the Registry. */
-  readonly exports = new Map<string, History>();
   /** Ids of tokens that were revoked, and when the Registry took it. */
   readonly revoked = new Map<string, number>();
   readonly singleChanges: SingleChanges;

@@ -83,10 +83,7 @@ export class History {
     return this.#byNumber.get(number) ?? [];
   }
 
-  /**
-   * The log in which it stood is lost: nobody serves it any more, and nobody knows that it was served. So it is with an
-   * export that is taken back.
-   */
+  /** The log in which it stood is lost: nobody serves it any more, and nobody knows that it was served. */
   lose(now: number): void {
     const { head } = this;
     if (head !== undefined) head.until = now;

@@ -2,7 +2,6 @@
 import type { Answer } from "../../src/directory/index.ts";
 import { FITTING, LINGERING } from "../../testing/limits.ts";
 import type { Answerer, Moment } from "./answerer.ts";
-import { BOUNDS } from "./bounds.ts";
 import type { JudgeContext } from "./context.ts";
 import { seconds, words } from "./pairs.ts";
 
@@ -15,16 +14,10 @@ export interface Checked {
   readonly floor: number;
 }
 
-interface LivenessJudgeParts extends JudgeContext {
-  partitionOf(domain: string): number;
-}
-
 export class LivenessJudge {
-  readonly #parts: LivenessJudgeParts;
-  /** When an isolate first deferred a domain whose export was taken back, by both. */
-  readonly #foundTakenBack = new Map<string, number>();
+  readonly #parts: JudgeContext;
 
-  constructor(parts: LivenessJudgeParts) {
+  constructor(parts: JudgeContext) {
     this.#parts = parts;
   }
 
@@ -34,12 +27,7 @@ export class LivenessJudge {
     const { tally, violation } = this.#parts;
     tally.event("no fault for 45 s: checks");
     if (answer.verdict !== "unavailable") return;
-    if (this.#isOnItsWay(domain, at.time, host.settings.window)) {
-      tally.event("no fault for 45 s: deferred, since KV does not show all of an export");
-      return;
-    }
-    if (this.#mayBeOfALostLog(floor) || this.#isBeyond(domain, floor) || this.#isOverwritten(domain)) return;
-    if (this.#isNobodys(domain, at.time) || this.#isFoundTakenBack(host, domain, at.time)) return;
+    if (this.#mayBeOfALostLog(floor) || this.#isBeyond(domain, floor)) return;
     const why = `${host.name} says ${words(answer)} of ${domain} (${answer.detail}; the client had seen ${floor})`;
     violation(ASSERTION, `${why}, and the last fault met it ${sinceFault(at)}`);
   }
@@ -69,42 +57,6 @@ export class LivenessJudge {
     const heads = model.headsBehind(domain);
     const wasAlias = model.history(domain).targets.size > 0;
     return wasAlias && heads.length > 0 && heads.every((head) => floor > head.number);
-  }
-
-  /** Whether KV has no list of an export: a Registry has copied its own head over it, and was lost. */
-  #isOverwritten(domain: string): boolean {
-    const { model } = this.#parts;
-    const exported = model.exports.get(domain)?.generations.at(-1);
-    if (exported === undefined) return false;
-    const { generations, current } = model.history(domain);
-    return generations.some((it) => it.since >= exported.since && !current.includes(it));
-  }
-
-  /** Whether an export was taken back, and no Registry can say that its domain is not served: it was never initialised. */
-  #isNobodys(domain: string, time: number): boolean {
-    const { model, partitionOf } = this.#parts;
-    const isInitialised = model.all.some(
-      (it) => partitionOf(it.domain) === partitionOf(domain) && it.current.length > 0,
-    );
-    return !isInitialised && (model.exports.get(domain)?.lostFor(time) ?? 0) > 0;
-  }
-
-  /** Whether an isolate that was asked nothing for long finds that an export was taken back: it reads the roster then. */
-  #isFoundTakenBack(host: Answerer, domain: string, time: number): boolean {
-    if ((this.#parts.model.exports.get(domain)?.lostFor(time) ?? 0) === 0) return false;
-    const key = `${host.name} ${domain}`;
-    const first = this.#foundTakenBack.get(key) ?? time;
-    this.#foundTakenBack.set(key, first);
-    return time - first <= host.settings.window;
-  }
-
-  /** Whether an export, or its end, may show in part: its manifest, its shards and its roster come by themselves. */
-  #isOnItsWay(domain: string, time: number, window: number): boolean {
-    const history = this.#parts.model.exports.get(domain);
-    const last = history?.generations.at(-1);
-    if (last === undefined) return false;
-    const changed = last.until <= time ? last.until : last.since;
-    return time - changed <= BOUNDS.exportRoster + window;
   }
 }
 

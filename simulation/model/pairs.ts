@@ -3,8 +3,7 @@ import type { Answer } from "../../src/directory/index.ts";
 import { mayBeDeferred, mayEnd } from "./coverable.ts";
 import type { ModelDirectory } from "./directory.ts";
 import { evaluate, type Generation, milderOf, REFUSALS, type Said } from "./generation.ts";
-import type { History } from "./history.ts";
-import type { Name, Named } from "./names.ts";
+import type { Name } from "./names.ts";
 
 /** A generation with the list that answered for it: its own, or that of the domain it is an alias of. */
 export interface Pair {
@@ -79,20 +78,6 @@ export function agrees(answer: Answer, pair: Pair, name: Name, now: number): boo
   if (!OBSERVED.has(answer.verdict) || mode === "enforce") return answer.action === action;
   if (mode === "observe") return answer.action === "accept";
   return answer.action === "defer" && (action === "defer" || answer.reply.startsWith("450 4.7.1 "));
-}
-
-/** The export that an answer may have come from, decided at one of these moments; null if none says so. */
-export function exportBehind(
-  model: ModelDirectory,
-  { domain, name }: Named,
-  answer: Answer,
-  moments: readonly number[],
-): { readonly history: History; readonly generation: Generation } | null {
-  const history = model.exports.get(domain);
-  const generation = history?.at(answer.generation as number);
-  if (history === undefined || generation === undefined) return null;
-  const pair = { own: generation, list: generation };
-  return moments.some((at) => agrees(answer, pair, name, at)) ? { history, generation } : null;
 }
 
 const OBSERVED: ReadonlySet<string> = new Set([

@@ -9,17 +9,7 @@ import type { ModelDirectory } from "./directory.ts";
 import type { Generation } from "./generation.ts";
 import type { Checked } from "./liveness-judge.ts";
 import type { Named } from "./names.ts";
-import {
-  ageOf,
-  agrees,
-  exportBehind,
-  type Pair,
-  pairsOf,
-  saidBy,
-  seconds,
-  supersededFor,
-  words,
-} from "./pairs.ts";
+import { ageOf, agrees, type Pair, pairsOf, saidBy, seconds, supersededFor, words } from "./pairs.ts";
 
 export interface TrialParts {
   readonly model: ModelDirectory;
@@ -66,10 +56,6 @@ export class Trial {
       return;
     }
     if (answer.generation < floor) this.#complain("floor", `, and was asked for ${floor} or newer`);
-    if (answer.origin === "kv") {
-      this.#exported();
-      return;
-    }
     const agreeing = this.#agreeing(answer.generation);
     if (agreeing.length === 0) return;
     this.#requireProgress(agreeing);
@@ -208,7 +194,7 @@ export class Trial {
     if (age > bound) this.#complain(`${kind}: bound`, `, superseded ${seconds(age)} ago`);
   }
 
-  /** Not served: the Registry had no list of it at some moment within the window, and no export is long there. */
+  /** Not served: the Registry had no list of it at some moment within the window. */
   #notServed(): void {
     const { domain, answer, host } = this.#it;
     const { time } = this.#at;
@@ -223,51 +209,11 @@ export class Trial {
     const age = history.servedFor(time);
     if (age > bound) this.#complain("refusals are fresh", `, and it has been served for ${seconds(age)}`);
     else this.ages.push(["not-served", age, bound]);
-    const exported = this.#parts.model.exports.get(domain)?.servedFor(time) ?? 0;
-    if (exported > this.#exportRoster())
-      this.#complain("export: bound", `, and it has been exported for ${seconds(exported)}`);
-  }
-
-  /** How long the roster of exports may tell of what was before. */
-  #exportRoster(): number {
-    return this.#isHurt ? BOUNDS.exportRosterUnread : BOUNDS.exportRoster;
   }
 
   /** Whether a fault met the isolate of which something may linger. */
   get #isHurt(): boolean {
     return this.#at.time - this.#at.hurtAt < BOUNDS.recovery;
-  }
-
-  #exported(): void {
-    const { domain, answer, host } = this.#it;
-    const { time, clock } = this.#at;
-    const { model } = this.#parts;
-    const behind = exportBehind(model, this.#it, answer, [clock]);
-    if (behind === null) {
-      this.#complain("an answer is whole", "; the export says otherwise");
-      return;
-    }
-    const { history, generation } = behind;
-    if (answer.confirmed_age !== null) this.#complain("an export is not confirmed", "");
-    const served = model.history(domain).servedFor(time);
-    if (answer.action === "reject" && served > host.settings.window + LONGEST_COMPUTING)
-      this.#complain("the Registry's head wins", `, and the Registry has had a head for ${seconds(served)}`);
-    this.#takenBack(history.lostFor(time));
-    if (answer.action !== "reject" && this.#isHurt) return;
-    const succeeded = history.succeededFor(generation, time);
-    // If a manifest was deleted, the one in memory still accepts, until the next export shows.
-    const age = answer.action === "reject" ? succeeded : Math.min(succeeded, history.servedFor(time));
-    this.#bounded("export, refusal and accept", age, BOUNDS.kv(host.settings.window));
-  }
-
-  /** No isolate answers from an export that was taken back, once that shows. */
-  #takenBack(age: number): void {
-    const { domain, answer } = this.#it;
-    if (age === 0 || this.#parts.model.history(domain).headAt(this.#at.time) !== undefined) return;
-    // An isolate without an answer of the Registry accepts from what is in KV, where the manifest may still be. One that
-    // can no longer read KV accepts for accept-grace.
-    if (answer.action !== "reject" && (this.#exchange === undefined || this.#isHurt)) return;
-    this.#bounded("export, taken back", age, this.#exportRoster());
   }
 }
 

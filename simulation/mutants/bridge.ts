@@ -99,7 +99,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
   mutant(
     "the bridge keeps only confirmed accepts",
     "contact with the Registry is enough for accept-grace",
-    bridge("answers/judge.ts", "const age = contact ?? confirmed;", "const age = confirmed;"),
+    bridge("answers/judge.ts", "({ contact_age: age }: Answer)", "({ confirmed_age: age }: Answer)"),
   ),
   mutant(
     "the bridge keeps the numbers of a lost log",
@@ -124,14 +124,5 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "a verdict counts with any HTTP status",
     "only with 200 (law 1)",
     client("ask-recipients.ts", "  if (reply.status === 200) {", "  if (reply.status >= 200) {"),
-  ),
-  mutant(
-    "the number of an export is a floor",
-    "the numbers of exports order nothing, and the Registry's are lower",
-    bridge(
-      "answers/judge.ts",
-      'answer.generation === null || answer.origin === "kv"',
-      "answer.generation === null",
-    ),
   ),
 ];

@@ -7,8 +7,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     "a refusal rests on a state that the Registry confirmed",
     reader(
       "decide.ts",
-      "    if (!isFresh) return confirmListsOrDefer",
-      "    if (false) return confirmListsOrDefer",
+      "if (!isConfirmed) return confirmListsOrDefer",
+      "if (false) return confirmListsOrDefer",
     ),
   ),
   mutant(

@@ -7,7 +7,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "it is loaded again after a window, so an idle isolate does not accept from hours ago",
     reader(
       "decide.ts",
-      "const isRecent = cached !== undefined && (isVouchedFor ||",
+      "const isRecent = cached !== undefined && (view.isFresh(now) ||",
       "const isRecent = cached !== undefined && (true ||",
     ),
   ),
@@ -41,7 +41,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "its max_age is 0",
     reader(
       "decide.ts",
-      "maxAge: isConfirmed || isExport ? seconds(view.remaining(now)) : 0,",
+      "maxAge: isConfirmed ? seconds(view.remaining(now)) : 0,",
       "maxAge: seconds(view.remaining(now)),",
     ),
   ),
@@ -53,11 +53,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "every accept claims contact with the Registry right now",
     "a bridge counts accept-grace from the last contact",
-    reader(
-      "decide.ts",
-      "contactAge: isExport ? null : ageInSeconds(lastContact(view, lists), now),",
-      "contactAge: isExport ? null : 0,",
-    ),
+    reader("decide.ts", "contactAge: ageInSeconds(lastContact(view, lists), now),", "contactAge: 0,"),
   ),
   mutant(
     "observe mode refuses malformed addresses",
@@ -80,26 +76,6 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
       "decide.ts",
       "if (!view.isFresh(now)) return confirmOrDefer(check, view);",
       "if (!view.isComplete) return confirmOrDefer(check, view);",
-    ),
-  ),
-  mutant(
-    "not-served is answered without reading exports",
-    "an export may serve a domain that the Registry does not know",
-    reader("decide.ts", "if (exports.isOld(now) && check", "if (false && check"),
-    reader("decide.ts", "if (!exports.isKnown(now))", "if (false)"),
-  ),
-  mutant(
-    "an old roster of exports is used before not-served",
-    "it is read again after a minute",
-    reader("decide.ts", "if (exports.isOld(now) && check", "if (!exports.isKnown(now) && check"),
-  ),
-  mutant(
-    "an old roster of exports is used before an export answers",
-    "it is read again after a minute",
-    reader(
-      "decide.ts",
-      '      if (check.exports === "not tried" && exports.isOld(now)) return { kind: "exports" };\n',
-      "",
     ),
   ),
   mutant(

@@ -21,7 +21,7 @@ export function addIsolates(random: Random, setup: Setup, length: number, scale:
 }
 
 export function addChanges(random: Random, setup: Setup, length: number, add: Add): void {
-  const { domains, exported, partitions } = setup;
+  const { domains, partitions } = setup;
   const restart = (at: number): void =>
     add(at, { kind: "restart", partition: random.between(0, partitions - 1) });
   for (const domain of domains)
@@ -36,14 +36,6 @@ export function addChanges(random: Random, setup: Setup, length: number, add: Ad
     // Races, and restarts in the middle of it.
     if (random.chance(0.25)) publish(at + random.between(0, 60));
     if (random.chance(0.2)) restart(at + random.between(0, 150));
-  }
-  for (const domain of exported) {
-    for (let times = random.between(1, 5); times > 0; times--)
-      add(random.next() * length, { kind: "export", domain });
-    for (let times = random.between(0, 2); times > 0; times--)
-      add(random.next() * length, { kind: "export taken back", domain, deletes: random.chance(0.5) });
-    if (random.chance(0.3))
-      add(random.next() * length, { kind: "publish", domain, change: "add", forces: true });
   }
   for (let restarts = random.between(0, 12); restarts > 0; restarts--) restart(random.next() * length);
 }

@@ -110,17 +110,6 @@ export function noEdge(meeting: Meeting, start: number): void {
   for (let i = 0; i < 16; i++) meeting.askBridge(focus, asked + SECOND + i * 1_800, 2);
 }
 
-/** A bridge answers from an export, whose numbers are high; then the Registry gets a head of the domain. */
-export function overtakenExport(meeting: Meeting, start: number): void {
-  const { domain } = meeting;
-  meeting.add(start, { kind: "export", domain });
-  const focus = meeting.isolate(start, 5 * MINUTE);
-  meeting.bridge(start, focus);
-  for (const later of [60, 120, 180, 210, 240]) meeting.askBridge(focus, start + later * SECOND, 3);
-  for (const later of [250, 262]) meeting.publish(start + later * SECOND, { change: "found" });
-  for (const later of [270, 290]) meeting.askBridge(focus, start + later * SECOND, 3);
-}
-
 /**
  * The Registry is lost and filled again. A bridge hears of the new log, and then from an isolate that has heard nothing
  * since before the loss.

@@ -1,4 +1,4 @@
-/** Meetings that show what a Registry lets through, and what it copies to KV; and exports, which it does not copy. */
+/** Meetings that show what a Registry lets through, and what it copies to KV. */
 import { type Meeting, people } from "./meeting.ts";
 import { MINUTE, SECOND } from "./plan.ts";
 
@@ -75,42 +75,14 @@ export function failingCopy(meeting: Meeting, end: number): void {
   meeting.set(end - random.between(10, 50) * SECOND, people(12));
 }
 
-/** Longer than an export takes to show, and shorter than what was read of exports may be used if KV fails. */
-const UNTIL_EXPORTED: readonly [least: number, most: number] = [300, 580];
-
-/**
- * A domain is exported while an idle isolate knows it as not served. Asked again, it has to read again.
- */
-export function lateExport(meeting: Meeting, start: number): void {
-  const { random, domain, add } = meeting;
-  const again = random.between(...UNTIL_EXPORTED) * SECOND;
+/** A domain is first published while an isolate knows it as not served. Asked again, it has to ask again. */
+export function lateDomain(meeting: Meeting, start: number): void {
+  const { random } = meeting;
+  const again = random.between(30, 580) * SECOND;
   const focus = meeting.isolate(start, again + 5 * SECOND);
   meeting.ask(focus, start + 200, 2);
-  add(start + random.between(4_000, 20_000), { kind: "export", domain });
+  meeting.publish(start + random.between(4_000, 20_000), { change: "found" });
   meeting.ask(focus, start + again, 4);
-}
-
-/** For how long an export is there, so that it shows to most; and how long it is asked about after that. */
-const UNTIL_TAKEN_BACK: readonly [least: number, most: number] = [120, 180];
-const AFTER_TAKEN_BACK = 340 * SECOND;
-
-/**
- * An export is taken back while isolates answer from it. Once a minute a refusal in another domain confirms for all, so that
- * nothing is left to do behind what the export says: what is read then is read for the answer itself.
- */
-export function takenBack(meeting: Meeting, start: number): void {
-  const { random, domain, setup, add } = meeting;
-  const ends = start + random.between(...UNTIL_TAKEN_BACK) * SECOND;
-  add(ends, { kind: "export taken back", domain, deletes: random.chance(0.5) });
-  const domains = [random.pick(setup.domains)];
-  add(start + random.between(0, 5_000), { kind: "export", domain });
-  for (let i = 0; i < 3; i++) {
-    const focus = meeting.isolate(start, ends - start + AFTER_TAKEN_BACK);
-    for (let at = start + 6_000 + i * 20_000; at < ends + AFTER_TAKEN_BACK - SECOND; at += MINUTE) {
-      meeting.ask(focus, at, 1, { domains, nobody: true });
-      meeting.ask(focus, at + SECOND, 1);
-    }
-  }
 }
 
 /** From the deletion on, within which every publisher's tries are over. */

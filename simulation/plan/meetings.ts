@@ -51,7 +51,6 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "edge-away": { play: bridges.edgeAway, share: 0.7, lasts: 3 * MINUTE },
   "newer-outage": { play: bridges.newerOutage, share: 0.5, lasts: 3 * MINUTE },
   "no-edge": { play: bridges.noEdge, share: 0.4, lasts: MINUTE },
-  "overtaken-export": { play: bridges.overtakenExport, share: 0.4, lasts: 5 * MINUTE },
   "guarded-in-steps": { play: registries.guardedInSteps, share: 0.5, lasts: MINUTE },
   brake: {
     play: registries.brake,
@@ -68,8 +67,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     shape: { bits: 3, names: 40 },
   },
   "failing-copy": { play: registries.failingCopy, share: 0.5, lasts: 0, starts: "last" },
-  "late-export": { play: registries.lateExport, share: 0.6, lasts: 10 * MINUTE },
-  "taken-back": { play: registries.takenBack, share: 0.7, lasts: 9 * MINUTE },
+  "late-domain": { play: registries.lateDomain, share: 0.6, lasts: 10 * MINUTE },
   "kept-changes": { play: patches.keptChanges, share: 0.3, lasts: 2 * MINUTE },
   "sent-again": { play: patches.sentAgain, share: 0.3, lasts: MINUTE },
   "guarded-singly": { play: patches.guardedSingly, share: 0.3, lasts: MINUTE },

@@ -19,8 +19,6 @@ export interface Setup {
   readonly kvWrites: number;
   readonly locations: readonly string[];
   readonly domains: readonly string[];
-  /** Domains that are exported to KV past the Registry. */
-  readonly exported: readonly string[];
   /** Whether more names leave a list at once than its manifest holds. */
   readonly hasExodus: boolean;
   /** Of each domain. */
@@ -178,9 +176,6 @@ export type Step = { readonly id: number; readonly at: number } & (
   | { readonly kind: "rollout"; readonly partition: number; readonly release: Release }
   | { readonly kind: "token"; readonly role: "check" | "publish" }
   | { readonly kind: "revocation" }
-  | { readonly kind: "export"; readonly domain: string }
-  /** Its entry leaves the roster; its manifest is deleted too, or left. */
-  | { readonly kind: "export taken back"; readonly domain: string; readonly deletes: boolean }
 );
 
 export interface Plan {

@@ -55,7 +55,7 @@ export function addReplicas(
   // Polls are what it costs.
   const end = Math.min(length, start + random.between(3, 8) * MINUTE);
   const own = changes.filter((at) => at > start && at < end);
-  const covers = random.pick([null, [...setup.domains, ...setup.exported]]);
+  const covers = random.pick([null, setup.domains]);
   add(start, { kind: "bridge", location: random.pick(setup.locations), focus: FOCUS, covers });
   const ask = (at: number, count = random.between(2, 6)): void =>
     add(Math.min(at, end), { kind: "bridge checks", focus: FOCUS, count });

@@ -30,7 +30,6 @@ export function makeSetup(seed: number, random: Random, { prunes, hasLoss }: Pur
     kvWrites: new Random(seed, "kv writes").pick([SCARCE, AMPLE]),
     locations,
     domains: Array.from({ length: count }, (_, i) => `d${i}.example`),
-    exported: random.chance(0.4) ? ["export.example"] : [],
     hasExodus: new Random(seed, "exodus").chance(0.3),
     shapes: Array.from({ length: count }, () => ({
       bits: random.pick([0, 0, 1, 2]),

@@ -168,12 +168,7 @@ const RETRIES = 3;
 async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void> {
   const random = new Random(scene.plan.seed, "probe", bridge.name);
   const { model } = scene;
-  const listed = model.all.filter(({ head }) => head !== undefined && head.deletedUntil === null);
-  const exported = [...model.exports.values()].filter(({ domain, head }) => {
-    const isShown = head !== undefined && scene.time.now() - head.since > BOUNDS.exportRosterUnread;
-    return isShown && model.history(domain).generations.length === 0;
-  });
-  const served = [...listed, ...exported];
+  const served = model.all.filter(({ head }) => head !== undefined && head.deletedUntil === null);
   for (const { domain } of served) {
     const named: Named = { domain, name: { base: `s${random.between(0, 99)}`, form: "plain" } };
     const ask = (): Promise<Resolution> => {

@@ -28,7 +28,7 @@ export function judgesOf(parts: JudgesParts) {
     costs: new CostJudge({
       ...parts,
       partitions: setup.partitions,
-      domains: [...setup.domains, ...setup.exported],
+      domains: setup.domains,
       bitsOf: (domain) => shapeOf(domain).bits,
     }),
   };

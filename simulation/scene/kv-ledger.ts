@@ -25,7 +25,7 @@ export interface KvLedgerParts {
 /** A manifest as it was put into KV. */
 interface Write {
   readonly time: number;
-  /** That of the Registry which made it; 0 for an export. */
+  /** That of the Registry which made it; 0 for a deletion. */
   readonly incarnation: number;
   readonly number: number;
 }
@@ -74,15 +74,14 @@ export class KvLedger implements KvWatcher {
     this.#inKv.add(key);
     const domain = manifestOf(key);
     if (domain === null) return;
-    const { origin, generation } = openManifest(value, domain, this.#parts.keyFor);
-    if (origin === "registry") this.#parts.copied(domain, generation);
+    this.#parts.copied(domain, openManifest(value, domain, this.#parts.keyFor).generation);
   }
 
   written(key: string, value: Uint8Array | null): void {
     const domain = manifestOf(key);
     if (domain === null) return;
     const manifest = value === null ? null : openManifest(value, domain, this.#parts.keyFor);
-    const number = manifest?.origin === "registry" ? manifest.generation : -1;
+    const number = manifest?.generation ?? -1;
     const incarnation = manifest?.incarnation ?? 0;
     const write = { time: this.#parts.now(), incarnation, number };
     getOrMake(this.#writes, domain, (): Write[] => []).push(write);

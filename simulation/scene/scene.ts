@@ -1,12 +1,5 @@
 /** One world put together: time, KV, Registries, isolates, bridges, publishers, the model beside it and its judges. */
-import {
-  DEFAULT_POLICY,
-  type DomainKey,
-  deriveDomainKey,
-  partitionOf,
-  rosterKey,
-  utf8,
-} from "../../src/directory/index.ts";
+import { type DomainKey, deriveDomainKey, partitionOf, rosterKey, utf8 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
@@ -28,7 +21,6 @@ import type { Named } from "../model/names.ts";
 import { shapeOfMeeting } from "../plan/meetings.ts";
 import type { Plan, Shape } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
-import { putExport } from "../world/export.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { type Judges, judgesOf } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
@@ -228,11 +220,6 @@ export class Scene {
     host.die();
     this.judges.costs.judge(host);
     this.trace(() => `${host.name} dies`);
-  }
-
-  /** Exports a domain to KV past the Registry, as `rollcall export` and wrangler do. */
-  export(domain: string, random: Random): void {
-    putExport(this, domain, random, { ...DEFAULT_POLICY, grace: 0 });
   }
 
   /** A Registry is lost with all that it had. */

@@ -37,9 +37,7 @@ function pickDomain(scene: Scene, random: Random, { domains }: Aim): string {
   if (domains !== undefined && domains.length > 0) return random.pick(domains);
   const { setup } = scene.plan;
   if (random.chance(0.04)) return `stranger${random.between(0, STRANGER_DOMAINS)}.example`;
-  return setup.exported.length > 0 && random.chance(0.12)
-    ? random.pick(setup.exported)
-    : random.pick(setup.domains);
+  return random.pick(setup.domains);
 }
 
 /** Somebody to ask about: most of all those who came or went lately. */

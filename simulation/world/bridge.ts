@@ -34,8 +34,6 @@ export interface Flight extends Asked {
 
 const domainIn = (recipient: string): string => recipient.slice(recipient.lastIndexOf("@") + 1);
 
-/** For how long what was seen of the Registry counts more than an export. */
-const EXPORTS_GIVE_WAY = 3_600_000;
 /** Memory in which a bridge of any world has room for all whom it is asked about. */
 const ROOM = 1_000_000;
 
@@ -134,38 +132,36 @@ export class SimulatedBridge implements JudgedHost {
     const { recipient, answer } = outcome;
     this.windows.set(recipient, { last: window, kept: this.windows.get(recipient)?.kept ?? window });
     const isOld = this.#isOld(answer, domain, askedAt) || this.#isOlderThanHeard(answer, domain);
-    if (answer.origin !== "kv") this.#noteState(answer, domain);
+    this.#noteState(answer, domain);
     // An older one is passed on if it accepts, and is not kept. No verdict changes nothing.
     if (isOld || answer.verdict === "unavailable" || answer.verdict === "throttled") return;
     // Nor does a log that was lost and has no list of a domain, while the host has one.
     if (answer.generation === null && this.replica?.lists.isHere(domain)) return;
     this.windows.set(recipient, { last: window, kept: window });
     if (answer.generation === null) this.#noteGone(domain);
-    const { action, origin, incarnation, generation } = answer;
+    const { action, incarnation, generation } = answer;
     if (action === "accept") this.#noteSign(recipient, answer, askedAt);
     else this.vouched.delete(recipient);
     if (action === "accept") this.denied.delete(recipient);
-    else if (origin !== "kv" && incarnation !== null && generation !== null)
+    else if (incarnation !== null && generation !== null)
       this.denied.set(recipient, { incarnation, generation, at: this.#time.now() });
   }
 
   /** Whether an answer is older than what was seen: it changes nothing of what is known. */
   #isOld(answer: Answer, domain: string, askedAt: number): boolean {
-    const { incarnation, generation, confirmed_age: age, origin } = answer;
+    const { incarnation, generation, confirmed_age: age } = answer;
     const seen = this.seen.get(domain);
     if (seen === undefined) return false;
     // Numbers of another log start again.
     if (incarnation !== null && incarnation !== seen.incarnation) return incarnation < seen.incarnation;
-    if (origin === "kv") return askedAt < seen.at + EXPORTS_GIVE_WAY;
     if (generation !== null) return generation < seen.generation;
     return seen.generation > 0 && (age === null || askedAt - 1000 * age < seen.at);
   }
 
   /** Whether its replica heard of something newer while the answer was under way. */
-  #isOlderThanHeard({ incarnation, generation, origin }: Answer, domain: string): boolean {
+  #isOlderThanHeard({ incarnation, generation }: Answer, domain: string): boolean {
     const heard = this.heard.get(domain);
     if (heard === undefined) return false;
-    if (origin === "kv") return heard.generation > 0;
     return incarnation !== null && isEarlier({ incarnation, generation: generation ?? 0 }, heard);
   }
 
@@ -193,15 +189,14 @@ export class SimulatedBridge implements JudgedHost {
 
   /** What an accept rests on: contact with the Registry counts for its generation alone. */
   #noteSign(recipient: string, answer: Answer, askedAt: number): void {
-    const { contact_age: contact, confirmed_age: confirmed, origin, generation, incarnation } = answer;
-    const at = origin === "kv" ? askedAt : contact === null ? null : askedAt - 1000 * contact;
-    if (at === null) return;
+    const { contact_age: contact, confirmed_age: confirmed, generation, incarnation } = answer;
+    if (contact === null) return;
+    const at = askedAt - 1000 * contact;
     const before = this.vouched.get(recipient);
     const isSame = before?.generation === generation && before.incarnation === incarnation;
     const last = (one: number, other: number | undefined): number =>
       Math.max(one, other ?? Number.NEGATIVE_INFINITY);
     this.vouched.set(recipient, {
-      isExport: origin === "kv",
       incarnation,
       generation,
       at: last(at, isSame ? before.at : undefined),

@@ -8,7 +8,6 @@ import { checkCommand } from "./commands/check.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { devCommand } from "./commands/dev.ts";
 import { doctorCommand } from "./commands/doctor.ts";
-import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
 import { keyCommand } from "./commands/key.ts";
@@ -53,7 +52,6 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   keyCommand,
   registryCommand,
   replicaCommand,
-  exportCommand,
   doctorCommand,
 ];
 

@@ -10,9 +10,6 @@ import { DEFAULT_POLICY, type DomainPolicy, isMode, type Mode, readPolicy } from
 import { sentinels } from "./sentinel.ts";
 import { decodeShard, type Shard } from "./shard.ts";
 
-/** Who numbered a generation. */
-export type Origin = "registry" | "kv";
-
 /** How many entries of a list are in each state. */
 export interface Counts {
   readonly active: number;
@@ -33,8 +30,7 @@ export interface BlobTable {
 /** The content of a manifest, without its proof. */
 export interface ManifestContent {
   readonly domain: string;
-  readonly origin: Origin;
-  /** The Registry's incarnation, 0 for origin kv. */
+  /** The Registry's incarnation. */
   readonly incarnation: number;
   readonly generation: number;
   /** When the generation was made, Unix milliseconds. */
@@ -117,13 +113,12 @@ export const canonicaliserOf = (patterns: unknown): number =>
 
 /** Encodes a manifest and appends the MAC under the domain's key. */
 export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8Array {
-  const { domain, origin, incarnation, generation, time, mode, policy, counts, deletedUntil } = content;
+  const { domain, incarnation, generation, time, mode, policy, counts, deletedUntil } = content;
   const { refusesFrom, shards, departures, patterns } = content;
   const header = utf8(
     // Field by field, since `content` may be an opened manifest, which has more fields.
     JSON.stringify({
       domain,
-      origin,
       incarnation,
       generation,
       time,
@@ -286,13 +281,13 @@ function readHeader(bytes: Uint8Array): Record<string, unknown> {
 
 function readContent(header: Record<string, unknown>, blocks: Parts["blocks"]): ManifestContent {
   const { origin, mode } = header;
-  if (origin !== "registry" && origin !== "kv") throw damaged("manifest's origin");
+  // Written past the Registry, which guards, defers and confirms nothing of it.
+  if (origin === "kv") throw damaged("manifest that no Registry made");
   if (!isMode(mode)) throw damaged("manifest's mode");
   const counts = record(header.counts, "counts");
   const departures = record(header.departures, "departures");
   return {
     domain: header.domain as string,
-    origin,
     incarnation: wholeNumber(header.incarnation, "incarnation"),
     generation: wholeNumber(header.generation, "generation"),
     time: wholeNumber(header.time, "time"),

@@ -2,12 +2,9 @@ import { equalBytes, fromBase64Url, toBase64Url, utf8 } from "./bytes.ts";
 import { damaged } from "./errors.ts";
 import type { Mac } from "./hashing.ts";
 
-/** Name of the roster that offline exports write, next to those of the partitions. */
-export const KV_ROSTER = "kv";
-
 /** The served domains of one partition, each with its head's number, tombstones included. */
 export interface Roster {
-  /** The partition's number as text, or {@link KV_ROSTER}. */
+  /** The partition's number as text. */
   readonly partition: string;
   /** Number of partitions over which domains are spread. */
   readonly partitions: number;

@@ -1,16 +1,11 @@
 import { equalBytes } from "./bytes.ts";
 import { type BlobTable, blobId, type ManifestContent } from "./manifest.ts";
 
-/** Whether two manifests are one generation. An export made again may reuse its numbers, so its bytes decide. */
+/** Whether two manifests of a domain are one generation. */
 export const isSameGeneration = (a: Identified, b: Identified): boolean =>
-  a.origin === b.origin &&
-  (a.origin === "kv"
-    ? equalBytes(a.bytes, b.bytes)
-    : a.generation === b.generation && a.incarnation === b.incarnation);
+  a.generation === b.generation && a.incarnation === b.incarnation;
 
-type Identified = Pick<ManifestContent, "origin" | "incarnation" | "generation"> & {
-  readonly bytes: Uint8Array;
-};
+type Identified = Pick<ManifestContent, "incarnation" | "generation">;
 
 /** Whether two tables have the same blobs. */
 export const isSameTable = (a: BlobTable, b: BlobTable): boolean =>

@@ -1,5 +1,4 @@
 import type { Matched } from "./canonical.ts";
-import type { Origin } from "./manifest.ts";
 import type { Mode } from "./policy.ts";
 
 /** What the front end does with the recipient. */
@@ -51,7 +50,6 @@ export interface Answer {
   readonly generation: number | null;
   /** Incarnation of the Registry's log that gave `generation`, or said that there is none; else null. */
   readonly incarnation: number | null;
-  readonly origin: Origin | null;
   readonly mode: Mode | null;
   /** Seconds since the question to the Registry whose answer confirmed this; null if none did. */
   readonly confirmed_age: number | null;
@@ -117,7 +115,6 @@ export interface Grounds {
   readonly domain?: string | null;
   readonly generation?: number | null;
   readonly incarnation?: number | null;
-  readonly origin?: Origin | null;
   readonly mode?: Mode | null;
   readonly confirmedAge?: number | null;
   readonly contactAge?: number | null;
@@ -152,7 +149,6 @@ export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {
     domain: grounds.domain ?? null,
     generation: grounds.generation ?? null,
     incarnation: grounds.incarnation ?? null,
-    origin: grounds.origin ?? null,
     mode,
     confirmed_age: grounds.confirmedAge ?? null,
     contact_age: grounds.contactAge ?? null,

@@ -7,8 +7,7 @@ import { isTrialDomain } from "./trial.ts";
 /** One domain's list. */
 export interface ListState {
   readonly domain: string;
-  /** `kv`: put into KV without the Registry, and answered from there. */
-  readonly state: "served" | "deleted" | "kv" | "none";
+  readonly state: "served" | "deleted" | "none";
   readonly generation: number | null;
   readonly mode: string | null;
   readonly counts: Counts | null;
@@ -106,8 +105,8 @@ async function named(
   const states: ListState[] = [];
   for (const domain of domains) {
     const head = heads.get(domain) ?? null;
-    const state = stateOf(domain, head, freshness);
-    states.push(head === null ? await withExport(client, state) : state);
+    if (head === null) await requireCovered(client, domain);
+    states.push(stateOf(domain, head, freshness));
   }
   return states;
 }
@@ -165,16 +164,13 @@ function stateOf(
 const leftOutOf = ({ sources }: Published): number | null =>
   sources === undefined ? null : Object.values(sources).reduce((sum, { left_out }) => sum + left_out, 0);
 
-/** A domain without a head may have been put into KV by an export. Only an answer shows that. */
-async function withExport(client: RollcallClient, list: ListState): Promise<ListState> {
-  const outcome = await client.check(`postmaster@${list.domain}`);
+/** What a token does not cover looks like a domain without a list. @throws ClientError `forbidden` */
+async function requireCovered(client: RollcallClient, domain: string): Promise<void> {
+  const outcome = await client.check(`postmaster@${domain}`);
   // Only an answer about a domain that the token does not cover names none.
   if (outcome.kind === "answer" && outcome.answer.domain === null) {
-    throw new ClientError("forbidden", `this token does not cover ${list.domain}`);
+    throw new ClientError("forbidden", `this token does not cover ${domain}`);
   }
-  if (outcome.kind === "none" || outcome.answer.origin !== "kv") return list;
-  const { generation, mode } = outcome.answer;
-  return { ...list, state: "kv", generation, mode };
 }
 
 const isForbidden = (error: unknown): boolean => error instanceof ClientError && error.kind === "forbidden";

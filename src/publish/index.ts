@@ -1,10 +1,8 @@
 /** The public interface of publishing: {@link publishLists} is the whole workflow. */
 export * from "./base.ts";
-export * from "./bulk.ts";
 export * from "./commit-body.ts";
 export * from "./domain-key.ts";
 export * from "./errors.ts";
-export * from "./export.ts";
 export * from "./judge.ts";
 export * from "./list.ts";
 export * from "./list-recorder.ts";

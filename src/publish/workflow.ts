@@ -4,7 +4,6 @@ import { acceptedCount, type Hashing } from "../directory/index.ts";
 import { baseOf } from "./base.ts";
 import { fetchKey } from "./domain-key.ts";
 import { AGAIN, OTHER_KEY_STEPS, PublishError } from "./errors.ts";
-import type { ExportedDirectory } from "./export.ts";
 import { judgePlan } from "./judge.ts";
 import { planUnderNewKeys } from "./new-key.ts";
 import { openChanges } from "./patched.ts";
@@ -181,38 +180,6 @@ const uploadOver = (
 export async function startOf(client: RollcallClient, hashing: Hashing, domain: string): Promise<Start> {
   const [fetched, head] = await Promise.all([fetchKey(client, hashing, domain), client.domain(domain)]);
   return { ...fetched, base: head === null ? null : baseOf(head, (id) => client.blob(domain, id)) };
-}
-
-/** What an export did; see {@link PublishResult}. */
-export interface ExportResult {
-  readonly planned: readonly PlannedList[];
-  readonly isRefused: boolean;
-  /** The file to write and the new generations in it; null if nothing changes, or after a dry run. */
-  readonly next: ReturnType<ExportedDirectory["next"]>;
-}
-
-/**
- * Publishes lists into an exported directory, offline. The guard and the departure grace go by the file written last.
- * @throws PublishError as {@link publishLists}
- */
-export async function exportLists(
-  directory: ExportedDirectory,
-  { hashing, progress }: Pick<PublishPorts, "hashing" | "progress">,
-  targets: readonly PublishTarget[],
-  options: Omit<PublishOptions, "note"> = {},
-): Promise<ExportResult> {
-  const planned = await planLists(
-    // The file itself remembers what was exported; the store is for lists that went through the Registry.
-    { hashing, recorder: null, progress, judge: async (plan) => plan },
-    targets,
-    (domain) => ({ key: directory.keyOf(domain), partition: 0, base: directory.baseOf(domain) }),
-    options,
-  );
-  const refused = refusedOf(planned);
-  const isRefused = refused.length > 0;
-  if (options.dryRun) return { planned, isRefused, next: null };
-  if (isRefused && !options.force) throw refusal(refused.map(({ plan }) => plan));
-  return { planned, isRefused, next: directory.next(planned.map(({ plan }) => plan)) };
 }
 
 /** Whether only `--force` publishes a plan: the guard refuses it, or a source gives less than it gave last. */

@@ -10,15 +10,13 @@ export class AnsweredGenerations {
   /** The lowest generation of one log from which a domain may still be answered. */
   lowest(domain: string, incarnation: number): number {
     const last = this.#last.get(domain);
-    // An earlier log is out of date as a whole. Only a head overrules an export, which has no log.
+    // An earlier log is out of date as a whole.
     if (last !== undefined && last.incarnation > incarnation && incarnation > 0)
       return Number.POSITIVE_INFINITY;
     return last?.incarnation === incarnation ? last.generation : 0;
   }
 
-  note({ domain, origin, incarnation, generation }: Manifest): void {
-    // Exports may start their numbers again, so these order nothing.
-    if (origin === "kv") return;
+  note({ domain, incarnation, generation }: Manifest): void {
     const last = this.#last.get(domain);
     if (last?.incarnation === incarnation && last.generation >= generation) return;
     this.#last.set(domain, { incarnation, generation });

@@ -1,5 +1,4 @@
-import type { Clock, Timers } from "../runtime/ports.ts";
-import { EXPORTS_MAX_AGE, type Exports } from "./exports.ts";
+import type { Timers } from "../runtime/ports.ts";
 import type { Fetcher } from "./fetch.ts";
 import type { LogClient } from "./log-client.ts";
 import type { LogView } from "./log-view.ts";
@@ -7,23 +6,12 @@ import type { ReaderContext } from "./ports.ts";
 
 /** Half-way through the window, one request refreshes what answers are based on, after its own answer was sent. */
 export class BackgroundRefresh {
-  readonly #time: { readonly clock: Clock; readonly timers: Timers };
-  readonly #window: number;
-  readonly #exports: Exports;
+  readonly #timers: Timers;
   readonly #logClient: LogClient;
   readonly #fetcher: Fetcher;
 
-  /** @param window milliseconds for which a confirmation lasts */
-  constructor(
-    time: { readonly clock: Clock; readonly timers: Timers },
-    window: number,
-    exports: Exports,
-    logClient: LogClient,
-    fetcher: Fetcher,
-  ) {
-    this.#time = time;
-    this.#window = window;
-    this.#exports = exports;
+  constructor(timers: Timers, logClient: LogClient, fetcher: Fetcher) {
+    this.#timers = timers;
     this.#logClient = logClient;
     this.#fetcher = fetcher;
   }
@@ -40,13 +28,9 @@ export class BackgroundRefresh {
 
   async #run(context: ReaderContext, view: LogView): Promise<void> {
     // The answer goes out first.
-    await this.#time.timers.sleep(0);
+    await this.#timers.sleep(0);
     if (this.#logClient.isRefreshing(view)) return;
     await this.#logClient.refresh(context, view);
-    // At the next refresh the exports would be too old, and a check would have to wait for them.
-    if (this.#exports.age(this.#time.clock.now()) >= EXPORTS_MAX_AGE - this.#window / 2) {
-      await this.#exports.load(context);
-    }
     await this.#fetcher.catchUp(context, view);
   }
 }

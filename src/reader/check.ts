@@ -40,7 +40,6 @@ export class Check {
   readonly query: Query;
   /** Whether the Registry was asked for the generation that the client has seen. */
   soughtGeneration = false;
-  exports: "not tried" | "tried" | "failed" = "not tried";
   /** Times that this check has waited for a confirmation. */
   confirmations = 0;
   /** By domain, the position that its manifest was last fetched for. */

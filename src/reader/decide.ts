@@ -18,7 +18,6 @@ import { type BlobCache, blobName, type CachedManifest } from "./blob-cache.ts";
 import type { Check } from "./check.ts";
 import type { ColdReads } from "./cold-reads.ts";
 import { confirms, generationOf, isPruned, lastContact } from "./evidence.ts";
-import type { Exports } from "./exports.ts";
 import type { LogView } from "./log-view.ts";
 import type { LogViews } from "./log-views.ts";
 import { numberIn } from "./manifest-order.ts";
@@ -37,7 +36,6 @@ const CONTACT_PAUSE = 3_600_000;
 export interface DecisionState {
   readonly views: LogViews;
   readonly cache: BlobCache;
-  readonly exports: Exports;
   readonly answered: AnsweredGenerations;
   readonly coldReads: ColdReads;
   readonly flight: SingleFlight;
@@ -91,18 +89,9 @@ export class Decider {
 
   #notServed(check: Check, now: number, view: LogView, domain: string | null): Step {
     const { query } = check;
-    const { exports } = this.#state;
-    // An export may serve it, and then the Registry does not decide.
-    if (exports.isOld(now) && check.exports !== "failed") {
-      if (check.exports === "not tried") return { kind: "exports" };
-      return done(deferral(query, "exported domains could not be read in time", domain));
-    }
     if (!view.isFresh(now)) return confirmOrDefer(check, view);
     // The client has seen it served: only a later point in the log can say that it no longer is.
     if (view.asOf < query.minGeneration) return this.#seekGeneration(check, view, view.incarnation);
-    if (!exports.isKnown(now)) {
-      return done(deferral(query, "KV cannot be read for exported domains", domain));
-    }
     // The Registry has not even a tombstone of it, so it is more likely a new Registry, or the wrong one.
     if (query.isNamed) {
       const why = `the Registry has no list of ${domain}, which this token names: publish one`;
@@ -120,15 +109,11 @@ export class Decider {
   }
 
   #inDomain(check: Check, now: number, recipient: DomainRecipient): Step {
-    const { views, exports, answered } = this.#state;
+    const { views, answered } = this.#state;
     const { query } = check;
     const { domain } = recipient;
     const view = views.of(domain);
-    if (view.isComplete && view.head(domain) === undefined) {
-      if (!exports.includes(domain)) return this.#notServed(check, now, view, domain);
-      // Only an export serves it, and that may have been withdrawn.
-      if (check.exports === "not tried" && exports.isOld(now)) return { kind: "exports" };
-    }
+    if (view.isComplete && view.head(domain) === undefined) return this.#notServed(check, now, view, domain);
     const own = this.#usable(check, now, view, domain);
     if ("kind" in own) return own;
     const alias = own.manifest.deletedUntil === null ? own.manifest.policy.alias : null;
@@ -159,27 +144,24 @@ export class Decider {
     }
     const isConfirmed = lists.every(({ manifest }) => confirms(view, manifest, now));
     if (needsFreshness(verdict, mode)) {
-      const isFresh = isConfirmed || lists.every((each) => this.#isFreshExport(view, each, now));
-      if (!isFresh) return confirmListsOrDefer(check, now, view, lists);
+      if (!isConfirmed) return confirmListsOrDefer(check, now, view, lists);
     } else if (actionOf(verdict, mode) === "accept" && !isConfirmed) {
       const step = this.#seekContact(check, now, view, lists);
       if (step !== null) return step;
     }
     for (const { manifest } of lists) answered.note(manifest);
-    const isExport = own.manifest.origin === "kv";
     return done(
       answer(query.text, verdict, {
         matched,
         domain,
         generation,
-        incarnation: isExport ? null : own.manifest.incarnation,
-        origin: own.manifest.origin,
+        incarnation: own.manifest.incarnation,
         mode,
         refusalText: own.manifest.policy.text,
         confirmedAge: isConfirmed ? confirmedAge(view, now) : null,
-        contactAge: isExport ? null : ageInSeconds(lastContact(view, lists), now),
-        maxAge: isConfirmed || isExport ? seconds(view.remaining(now)) : 0,
-        detail: isExport ? FROM_KV : pattern === undefined ? faultOf(recipient) : `by the pattern ${pattern}`,
+        contactAge: ageInSeconds(lastContact(view, lists), now),
+        maxAge: isConfirmed ? seconds(view.remaining(now)) : 0,
+        detail: pattern === undefined ? faultOf(recipient) : `by the pattern ${pattern}`,
       }),
       namesIn(finding, mode, lists),
     );
@@ -190,7 +172,7 @@ export class Decider {
    * that was not yet superseded by an answer of ours; that one may only accept.
    */
   #usable(check: Check, now: number, view: LogView, domain: string): CachedManifest | Step {
-    const { cache, exports, answered, coldReads } = this.#state;
+    const { cache, answered, coldReads } = this.#state;
     const { incarnation } = view;
     const head = view.head(domain);
     let cached = cache.get(domain);
@@ -200,18 +182,14 @@ export class Decider {
     }
     const number = cached === undefined ? -1 : numberIn(view, cached.manifest);
     // Of the later log, since numbers of two logs cannot be compared.
-    const log =
-      cached?.manifest.origin === "kv" ? 0 : Math.max(incarnation, cached?.manifest.incarnation ?? 0);
+    const log = Math.max(incarnation, cached?.manifest.incarnation ?? 0);
     const lowest = answered.lowest(domain, log);
     const need = Math.max(lowest, head ?? 0);
-    // A fresh log confirms its own generations; an export is as old as its read.
-    const isVouchedFor = cached?.manifest.origin === "registry" && view.isFresh(now);
-    const isRecent = cached !== undefined && (isVouchedFor || now - cached.readAt <= this.#window);
+    const isRecent = cached !== undefined && (view.isFresh(now) || now - cached.readAt <= this.#window);
     if (cached !== undefined && number >= need && isRecent) return cached;
     const position = { incarnation, number: need };
     if (!check.hasTriedManifest(domain, position)) {
-      const isServed = head !== undefined || exports.includes(domain);
-      const isCold = cached === undefined && !view.isComplete && !isServed;
+      const isCold = cached === undefined && !view.isComplete && head === undefined;
       // Before the served domains are known, a burst of invented ones must not cost a read each (law 7).
       if (isCold && coldReads.areUsedUp) return confirmOrDefer(check, view);
       return { kind: "manifest", domain, need: position, isCold };
@@ -223,30 +201,11 @@ export class Decider {
   }
 
   /**
-   * The stated exception of law 2: the Registry confirms that it has no head (where it has one, the export is not
-   * usable), and the export was read within the window.
-   */
-  #isFreshExport(view: LogView, { manifest, readAt }: CachedManifest, now: number): boolean {
-    return (
-      manifest.origin === "kv" &&
-      view.isFresh(now) &&
-      this.#state.exports.isKnown(now) &&
-      now - readAt <= this.#window
-    );
-  }
-
-  /**
    * An accept that is not confirmed needs contact with the Registry within accept-grace. A reader that has not
    * asked for long asks before it accepts without a recent contact.
    * @returns the step that asks, or the deferral; null if there is a contact
    */
   #seekContact(check: Check, now: number, view: LogView, lists: readonly CachedManifest[]): Step | null {
-    const { manifest, readAt } = lists[0] as CachedManifest;
-    // For an export, a reading of KV counts as contact.
-    if (manifest.origin === "kv") {
-      if (now - readAt <= this.#acceptGrace) return null;
-      return done(deferral(check.query, "KV has not shown the export for too long"));
-    }
     const contact = lastContact(view, lists);
     const silence = this.#silence?.(contact) ?? now - contact;
     const isInGrace = silence <= this.#acceptGrace;
@@ -273,8 +232,6 @@ export class Decider {
     return { kind: "confirmation", view };
   }
 }
-
-const FROM_KV = "answered from KV alone, so it is as fresh as KV is";
 
 // Ages in an answer are whole seconds, rounded so that nothing is used a moment too long.
 const seconds = (ms: number): number => Math.floor(ms / 1000);

@@ -4,23 +4,17 @@ import type { LogView } from "./log-view.ts";
 
 /** Answers confirm numbers, never bytes: only the generation that the Registry named as the newest may refuse. */
 export const confirms = (view: LogView, manifest: Manifest, now: number): boolean =>
-  manifest.origin === "registry" &&
   view.isFresh(now) &&
   manifest.incarnation === view.incarnation &&
   manifest.generation === view.head(manifest.domain);
 
 /** Whether a manifest is newer than what the log view knows. */
 export const isAhead = (view: LogView, manifest: Manifest): boolean =>
-  manifest.origin === "registry" &&
-  (manifest.incarnation > view.incarnation || manifest.generation > (view.head(manifest.domain) ?? -1));
+  manifest.incarnation > view.incarnation || manifest.generation > (view.head(manifest.domain) ?? -1);
 
-/**
- * Whether the log has passed a manifest of a domain without a head: its tombstone was pruned, or its log was lost. Such
- * a manifest must not hide an export.
- */
+/** Whether the log has passed a manifest of a domain without a head: its tombstone was pruned, or its log was lost. */
 export const isPruned = (view: LogView, manifest: Manifest): boolean =>
   view.isComplete &&
-  manifest.origin === "registry" &&
   (manifest.incarnation < view.incarnation ||
     (manifest.incarnation === view.incarnation && manifest.generation <= view.asOf));
 
@@ -44,6 +38,6 @@ export function generationOf(view: LogView, own: Manifest, list: Manifest): numb
  */
 export function lastContact(view: LogView, lists: readonly { readonly manifest: Manifest }[]): number {
   let last = view.lastContact;
-  for (const { manifest } of lists) if (manifest.origin === "registry") last = Math.max(last, manifest.time);
+  for (const { manifest } of lists) last = Math.max(last, manifest.time);
   return last;
 }

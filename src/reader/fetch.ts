@@ -14,7 +14,6 @@ import {
 } from "../directory/index.ts";
 import { messageOf } from "../runtime/message-of.ts";
 import { type BlobCache, type BlobKind, blobName, type CachedManifest } from "./blob-cache.ts";
-import type { Exports } from "./exports.ts";
 import { faultKindOf } from "./faults.ts";
 import { type KvReads, LONG_TTL, SHORT_TTL } from "./kv-reads.ts";
 import type { LogClient } from "./log-client.ts";
@@ -40,22 +39,13 @@ export class Fetcher {
   readonly #ports: ReaderPorts;
   readonly #views: LogViews;
   readonly #cache: BlobCache;
-  readonly #exports: Exports;
   readonly #sources: Sources;
   readonly #flight: SingleFlight;
 
-  constructor(
-    ports: ReaderPorts,
-    views: LogViews,
-    cache: BlobCache,
-    exports: Exports,
-    sources: Sources,
-    flight: SingleFlight,
-  ) {
+  constructor(ports: ReaderPorts, views: LogViews, cache: BlobCache, sources: Sources, flight: SingleFlight) {
     this.#ports = ports;
     this.#views = views;
     this.#cache = cache;
-    this.#exports = exports;
     this.#sources = sources;
     this.#flight = flight;
   }
@@ -107,11 +97,8 @@ export class Fetcher {
     const head = view.head(domain);
     const number = fromKv === null ? -1 : numberIn(view, fromKv);
     if (number >= Math.max(need, head ?? 0)) return;
-    if (head === undefined) {
-      // Asking the Registry for every domain that a client may invent would have no bound.
-      if (!this.#exports.includes(domain)) return;
-      throw new Error(`the export of ${domain} is not in KV`);
-    }
+    // Asking the Registry for every domain that a client may invent would have no bound.
+    if (head === undefined) return;
     const questionAt = this.#ports.clock.now();
     const bytes = await this.#sources.registry.manifest(context, view, domain);
     if (bytes === null) throw new Error(`${domain} has no generation`);

@@ -7,7 +7,6 @@ import { BlobCache, blobName } from "./blob-cache.ts";
 import { Check, type Query } from "./check.ts";
 import { ColdReads } from "./cold-reads.ts";
 import { Decider } from "./decide.ts";
-import { Exports } from "./exports.ts";
 import { traceOf } from "./faults.ts";
 import { Fetcher } from "./fetch.ts";
 import { KvReads } from "./kv-reads.ts";
@@ -35,7 +34,6 @@ export class Reader {
   readonly cache: BlobCache;
   readonly views: LogViews;
   readonly #ports: ReaderPorts;
-  readonly #exports: Exports;
   readonly #coldReads = new ColdReads();
   readonly #logClient: LogClient;
   readonly #fetcher: Fetcher;
@@ -49,20 +47,18 @@ export class Reader {
     const reads = new KvReads(ports);
     const views = new LogViews(hashing, partitions, window);
     const cache = new BlobCache(cacheBytes);
-    const exports = new Exports(clock, reads, flight);
     const coldReads = this.#coldReads;
     const logClient = new LogClient(partitions, mostHeads, ports, reads, flight, coldReads);
-    const fetcher = new Fetcher(ports, views, cache, exports, { kv: reads, registry: logClient }, flight);
+    const fetcher = new Fetcher(ports, views, cache, { kv: reads, registry: logClient }, flight);
     const answered = new AnsweredGenerations();
     this.#ports = ports;
     this.cache = cache;
     this.views = views;
-    this.#exports = exports;
     this.#logClient = logClient;
     this.#fetcher = fetcher;
-    const state = { views, cache, exports, answered, coldReads, flight };
+    const state = { views, cache, answered, coldReads, flight };
     this.#decider = new Decider(state, window, acceptGrace, ports);
-    this.#refresh = new BackgroundRefresh(ports, window, exports, logClient, fetcher);
+    this.#refresh = new BackgroundRefresh(timers, logClient, fetcher);
   }
 
   /** The partition that a domain lives in. */
@@ -166,16 +162,9 @@ export class Reader {
       case "blob":
         check.noteBlob(blobName(step.of, step.table, step.index), step.of.manifest);
         return this.#fetcher.blob(context, step.of, step.table, step.index);
-      case "exports":
-        check.exports = "tried";
-        return this.#loadExports(context, check);
       case "confirmation":
         return this.#confirm(context, check, step.view);
     }
-  }
-
-  async #loadExports(context: ReaderContext, check: Check): Promise<void> {
-    if (!(await this.#exports.load(context))) check.exports = "failed";
   }
 
   /** Waits for a newer answer of the Registry. If none comes, the check waits for nothing else. */

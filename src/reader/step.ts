@@ -20,7 +20,6 @@ export type Step =
       readonly table: BlobKind;
       readonly index: number;
     }
-  | { readonly kind: "exports" }
   | { readonly kind: "confirmation"; readonly view: LogView };
 
 /** @param names what is to be counted of the recipient's name */
@@ -40,7 +39,7 @@ export const deferral = (
 
 /**
  * Asks the Registry if that can help: nothing is confirmed, or a manifest is newer than the confirmation. A manifest
- * that is older, or an export that could not be read, does not become newer by asking.
+ * that is older does not become newer by asking.
  */
 export function confirmListsOrDefer(
   check: Check,

@@ -310,9 +310,8 @@ const identity = (
   { storage, now }: GuardContext,
   domain: string,
   generation: number,
-): Pick<ManifestContent, "domain" | "origin" | "incarnation" | "generation" | "time"> => ({
+): Pick<ManifestContent, "domain" | "incarnation" | "generation" | "time"> => ({
   domain,
-  origin: "registry",
   incarnation: getMeta(storage, "incarnation") as number,
   generation,
   time: now,

@@ -183,13 +183,6 @@ describe("generations", () => {
     expect((await asked).answer.verdict).toBe("unavailable");
   });
 
-  it("the number of an export is no minimum for the Registry's", async () => {
-    const bench = isolates(["deliverable", 1_700_000, { origin: "kv" }], ["unknown", 7]);
-    await bench.resolve(ALICE);
-    expect(await bench.said(NOBODY)).toBe("unknown reject edge");
-    expect(bench.asked.map(({ minGeneration }) => minGeneration)).toEqual([0, 0]);
-  });
-
   it("not-served counts if the Registry was asked after the domain was last seen", async () => {
     const bench = isolates(["deliverable", 8], ["not-served", null, { confirmedAge: 10 }]);
     await bench.resolve(ALICE);
@@ -298,16 +291,6 @@ describe("a Registry that was lost and filled again", () => {
     expect((await bench.resolve("carol@example.com")).action).toBe("defer");
     expect(bench.minGenerations.get("example.com")).toMatchObject({ incarnation: 2, generation: 3 });
     expect(bench.newLogs).toHaveLength(1);
-  });
-
-  it("is replaced by an export until it has published the domain again", async () => {
-    const bench = await afterLoss();
-    bench.edge = from(2, null, "not-served");
-    await bench.resolve(NOBODY);
-    bench.edge = from(null, 1_700_000, "deliverable", { origin: "kv", confirmedAge: null, contactAge: null });
-    expect(await bench.said(ALICE)).toBe("deliverable accept edge");
-    bench.edge = away;
-    expect((await bench.resolve(ALICE)).action).toBe("accept");
   });
 });
 

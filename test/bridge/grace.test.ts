@@ -42,13 +42,6 @@ describe("while the edge is away", () => {
     expect(await bench.said(ALICE)).toBe(ACCEPTED);
   });
 
-  it("an accept from an export in KV holds: KV needs no confirmation", async () => {
-    const bench = new Bench(says("deliverable", { confirmedAge: null, maxAge: 0, origin: "kv" }));
-    await bench.resolve(ALICE);
-    bench.edge = away;
-    expect(await bench.said(ALICE)).toBe(ACCEPTED);
-  });
-
   it("a refusal is given until its max_age ends and never longer", async () => {
     const bench = new Bench(says("unknown", { maxAge: 29 }));
     await bench.resolve(NOBODY);

@@ -4,7 +4,6 @@ import {
   isNewLog,
   isOlder,
   isOlderThanHeard,
-  LONGEST_MAX_AGE,
   MinGenerations,
 } from "../../src/bridge/answers/min-generations.ts";
 import type { Grounds } from "../../src/directory/index.ts";
@@ -13,7 +12,6 @@ import { answerOf } from "./support/answers.ts";
 const DOMAIN = "example.com";
 const NOW = 1_000_000_000;
 const says = (grounds: Grounds) => answerOf(`alice@${DOMAIN}`, "unknown", { domain: DOMAIN, ...grounds });
-const fromExport = says({ origin: "kv", generation: 9_999, incarnation: null });
 
 let seen: MinGenerations;
 beforeEach(() => {
@@ -63,13 +61,6 @@ describe("an answer is older than what was seen", () => {
     expect(isOlder(says({ incarnation: 2, generation: 1 }), undefined, NOW)).toBe(false);
   });
 
-  it("if it is of an export, for as long as an isolate may not know that the Registry took over", () => {
-    const min = seen.raise(DOMAIN, 3, 7, NOW);
-    const end = NOW + 1000 * LONGEST_MAX_AGE;
-    expect([isOlder(fromExport, min, NOW), isOlder(fromExport, min, end - 1)]).toEqual([true, true]);
-    expect(isOlder(fromExport, min, end)).toBe(false);
-  });
-
   it("if it says that the domain does not exist, and rests on a contact from before", () => {
     const min = seen.raise(DOMAIN, 3, 7, NOW);
     const isIt = (confirmedAge: number | null, askedAt: number): boolean =>
@@ -102,10 +93,8 @@ describe("an answer is older than what the host heard by itself", () => {
     expect(isIt({ incarnation: 2, generation: 1 }, { incarnation: 3, generation: 0 })).toBe(true);
   });
 
-  it("if the log lists a head, and it is of an export or says that the domain does not exist", () => {
-    expect(isOlderThanHeard(fromExport, heard)).toBe(true);
+  it("if the log lists a head, and it says that the domain does not exist", () => {
     expect(isIt({ incarnation: 3, generation: null })).toBe(true);
-    expect(isOlderThanHeard(fromExport, { incarnation: 3, generation: 0 })).toBe(false);
     expect(isIt({ incarnation: 3, generation: null }, { incarnation: 3, generation: 0 })).toBe(false);
   });
 });

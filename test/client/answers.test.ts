@@ -15,7 +15,6 @@ describe("an answer of the edge", () => {
       generation: 3,
       incarnation: 2,
       contactAge: 4,
-      origin: "registry",
       maxAge: 12,
     });
     expect(readAnswer(over(sent), ASKED)).toEqual(sent);

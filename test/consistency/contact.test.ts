@@ -83,17 +83,6 @@ describe("the age of the last contact", () => {
     expect(given.contact_age).toBeGreaterThan((2 * HOUR) / SECOND);
     expect(given.contact_age).toBeLessThan((4 * HOUR) / SECOND);
   });
-
-  it("is null for an export, which relies on no Registry", async () => {
-    const world = new World();
-    const isolate = world.isolate();
-    await world.publish(isolate, "other.example", ["alice"]);
-    world.export(D, 5, ["alice"]);
-    await world.clock.advance(2 * MINUTE);
-    await isolate.check("x@elsewhere.example");
-    const given = await isolate.check(`alice@${D}`);
-    expect(given).toMatchObject({ action: "accept", origin: "kv", contact_age: null, incarnation: null });
-  });
 });
 
 describe("the incarnation", () => {

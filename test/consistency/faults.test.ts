@@ -131,10 +131,7 @@ describe.each([
             await world.clock.advance(2 * SECOND);
             const settled = await isolate.check(recipient);
             expectLawful(world, settled);
-            // While the roster of exports cannot be read, KV could serve any domain.
-            const isUnsure =
-              RIGHT[recipient] === "not-served" && isHit("roster/kv") && ["fails", "hangs"].includes(fault);
-            expect(settled.verdict).toBe(isUnsure ? "unavailable" : RIGHT[recipient]);
+            expect(settled.verdict).toBe(RIGHT[recipient]);
           },
         );
       }

@@ -1,10 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Answer } from "../../src/directory/index.ts";
 import { LogView } from "../../src/reader/log-view.ts";
 import { people } from "../../testing/lists.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
-import { answerOf } from "../bridge/support/answers.ts";
-import { Bench } from "../bridge/support/bench.ts";
+import { DAY, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 /** Sequences that the simulation found, each as a test of its own. */
 const D = "example.com";
@@ -72,29 +69,6 @@ describe("an alias that was loaded apart from its target", () => {
   });
 });
 
-describe("a list of a lost log", () => {
-  it("does not hide the export that serves its domain now", async () => {
-    const world = new World();
-    const [here, far] = [world.isolate("here"), world.isolate("far")];
-    await world.publish(here, OTHER, ["alice"]);
-    await world.publish(here, D, ["alice", "bob"]);
-    expect(await far.check(`alice@${D}`)).toMatchObject({ action: "accept" });
-    await world.clock.advance(2 * MINUTE);
-    world.replaceRegistry();
-    for (const key of ["roster/0", `domain/${D}`]) world.kv.set(key, null);
-    await world.clock.advance(2 * MINUTE);
-    await world.publish(here, "new.example", ["alice"]);
-    const generation = Math.floor(world.clock.now() / SECOND);
-    world.export(D, generation, ["alice"]);
-    await world.clock.advance(2 * MINUTE);
-    const answers = [await far.check(`alice@${D}`), await far.check(`bob@${D}`)];
-    expect(answers).toMatchObject([
-      { verdict: "deliverable", origin: "kv", generation },
-      { verdict: "unknown", action: "reject", origin: "kv", generation },
-    ]);
-  });
-});
-
 describe("an answer from before a change that went through the isolate", () => {
   it("confirms nothing, and still shows which lists are newer than those in memory", () => {
     const confirmation = new LogView(0, WINDOW);
@@ -134,34 +108,6 @@ describe("several parts of a list whose writes to KV were lost", () => {
       await world.clock.advance(5 * SECOND);
     }
     expect(world.differences()).toEqual([]);
-  });
-});
-
-describe("a bridge that has seen an export", () => {
-  const said = (generation: number, origin: "kv" | "registry"): Answer =>
-    answerOf(`bob@${D}`, "unknown", { generation, origin, confirmedAge: origin === "kv" ? null : 1 });
-  const askedFor = async (bench: Bench): Promise<string> => {
-    const { verdict, action } = await bench.resolve(`bob@${D}`);
-    return `${verdict} ${action}`;
-  };
-
-  it("is not deferred when the Registry takes over the domain with lower numbers", async () => {
-    const bench = new Bench(() => said(1_767_225_600, "kv"));
-    expect(await askedFor(bench)).toBe("unknown reject");
-    await bench.time.advance(MINUTE);
-    bench.edge = () => said(58, "registry");
-    expect(await askedFor(bench)).toBe("unknown reject");
-    expect(bench.asked.map(({ minGeneration }) => minGeneration)).toEqual([0, 0]);
-  });
-
-  it("does not go back to it from the Registry's list until every window is over", async () => {
-    const bench = new Bench(() => said(58, "registry"));
-    await askedFor(bench);
-    await bench.time.advance(MINUTE);
-    bench.edge = () => said(1_767_225_600, "kv");
-    expect(await askedFor(bench)).toBe("unavailable defer");
-    await bench.time.advance(HOUR);
-    expect(await askedFor(bench)).toBe("unknown reject");
   });
 });
 

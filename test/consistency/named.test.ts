@@ -84,15 +84,6 @@ describe("a domain without any list", () => {
     expect(await fresh.check(`alice@${D}`, { token })).toMatchObject(MISSING);
     expect(await fresh.check(`alice@${D}`)).toMatchObject(NOT_SERVED);
   });
-
-  it("is answered from its export", async () => {
-    const token = await tokenFor([D]);
-    world.export(D, 5, ["alice"]);
-    await world.clock.advance(5 * MINUTE);
-    const isolate = world.isolate("mx");
-    await isolate.check(`nobody@${D}`, { token });
-    expect(await isolate.check(`nobody@${D}`, { token })).toMatchObject({ verdict: "unknown", origin: "kv" });
-  });
 });
 
 describe("a domain that was deleted", () => {

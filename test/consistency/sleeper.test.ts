@@ -87,19 +87,6 @@ describe("a list in memory that the Registry has pruned", () => {
       expect(await isolate.check("alice@alias.example")).toMatchObject({ verdict: "unknown" });
     }
   });
-
-  it("is replaced by an export", async () => {
-    const { world, sleeper } = await begun();
-    world.export(D, world.clock.now(), ["bob"]);
-    await world.clock.advance(5 * MINUTE);
-    await sleeper.check(`nobody@${OTHER}`);
-    await sleeper.idle();
-    for (const isolate of [sleeper, world.isolate("cold")]) {
-      await isolate.check(`nobody@${OTHER}`);
-      expect(await isolate.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable", origin: "kv" });
-      expect(await isolate.check(`alice@${D}`)).toMatchObject({ verdict: "unknown", origin: "kv" });
-    }
-  });
 });
 
 describe("an answer that lists everything", () => {

@@ -6,7 +6,6 @@ export const ROUND: Counts = {
   cpuMsPerCheck: 0.1,
   readsPerManifest: 1,
   readsPerShard: 1,
-  readsPerStart: 1,
   callsPerStart: 1,
   writesPerFirstPublication: 1,
   writesPerPublish: 1,

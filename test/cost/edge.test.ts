@@ -55,9 +55,9 @@ describe.each([2, 20, 90])("an isolate that is asked every %d seconds", (gap) =>
     const reads = world.kv.operations.filter(({ kind, time }) => kind === "get" && time >= start);
     const keys = reads.flatMap((read) => read.keys);
     const predicted = hours(ours(size, alone, ROUND).monthly.kvReads);
-    // The model counts a look for exports as soon as one may come, and so is a little above.
-    expect(keys.length).toBeGreaterThan(0.75 * predicted);
-    expect(keys.length).toBeLessThan(1.05 * predicted);
+    // Where a read comes once in hours, chance decides.
+    expect(keys.length).toBeGreaterThan(0.75 * predicted - 3);
+    expect(keys.length).toBeLessThan(1.05 * predicted + 3);
     expect(keys.filter((key) => key.startsWith("shard/"))).toEqual([]);
   });
 });

@@ -126,7 +126,6 @@ export function contentOf(packed: Packed, changes: Partial<ManifestContent> = {}
   const count = packed.shards.reduce((sum, bytes) => sum + decodeShard(bytes).count, 0);
   return {
     domain: DOMAIN,
-    origin: "registry",
     incarnation: 1_767_225_600_000,
     generation: 7,
     time: NOW,

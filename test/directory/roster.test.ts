@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { utf8 } from "../../src/directory/bytes.ts";
 import { rosterMac } from "../../src/directory/keys.ts";
-import { encodeRoster, KV_ROSTER, openRoster, type Roster } from "../../src/directory/roster.ts";
+import { encodeRoster, openRoster, type Roster } from "../../src/directory/roster.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { faultOf, forAll, MASTER, NOW } from "./helpers.ts";
 
@@ -27,15 +27,11 @@ function signed(json: string): string {
 }
 
 describe("a roster", () => {
-  it("of exports has a name that every release knows", () => {
-    expect(KV_ROSTER).toBe("kv");
-  });
-
   it("decodes to what was encoded", () => {
     const label = fc.stringMatching(/^[a-z0-9_-]{1,10}$/);
     const domain = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => labels.join("."));
     const roster = fc.record({
-      partition: fc.constantFrom("0", "1", "63", KV_ROSTER),
+      partition: fc.constantFrom("0", "1", "63"),
       partitions: fc.integer({ min: 1, max: 64 }),
       incarnation: fc.maxSafeNat(),
       asOf: fc.maxSafeNat(),
@@ -82,7 +78,7 @@ describe("a damaged roster", () => {
 
   it("is recognised by its partition: one partition's roster decides nothing for another", () => {
     expect(faultOf(() => openRoster(text, "1", mac))).toBe("damaged");
-    expect(faultOf(() => openRoster(text, KV_ROSTER, mac))).toBe("damaged");
+    expect(faultOf(() => openRoster(text, "1", mac))).toBe("damaged");
   });
 
   it("is recognised with another master key", () => {

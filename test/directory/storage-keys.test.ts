@@ -1,13 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { KV_ROSTER } from "../../src/directory/roster.ts";
 import { blobKey, manifestKey, rosterKey } from "../../src/directory/storage-keys.ts";
 
 describe("keys in KV", () => {
-  it("are those that docs and exports use", () => {
+  it("are those that the docs name", () => {
     expect(manifestKey("example.com")).toBe("domain/example.com");
     expect(blobKey("example.com", "ab".repeat(32))).toBe(`shard/example.com/${"ab".repeat(32)}`);
     expect(rosterKey("0")).toBe("roster/0");
-    expect(rosterKey(KV_ROSTER)).toBe("roster/kv");
   });
 
   it("of the longest domain stay below KV's limit of 512 octets", () => {

@@ -121,7 +121,6 @@ const NOTHING = JSON.stringify({
   domain: null,
   generation: null,
   incarnation: null,
-  origin: null,
   mode: null,
   confirmed_age: null,
   contact_age: null,

@@ -39,7 +39,6 @@ describe("one recipient", () => {
       domain: "example.com",
       generation,
       incarnation: expect.any(Number),
-      origin: "registry",
       mode: "enforce",
       confirmed_age: expect.any(Number),
       contact_age: expect.any(Number),

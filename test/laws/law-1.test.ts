@@ -136,7 +136,6 @@ describe("A front end", () => {
     answer(recipient, "unknown", {
       domain: SERVED,
       generation: 7,
-      origin: "registry",
       mode: "enforce",
       confirmedAge: 1,
       maxAge: 29,

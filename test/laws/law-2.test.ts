@@ -1,18 +1,7 @@
-/* Law 2: accepting may be stale; refusing must be fresh. Each test has edges and domains of its own. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { beforeAll, expect, it, vi } from "vitest";
 import { pause } from "../support/processes.ts";
-import {
-  type Edges,
-  type LawEdge,
-  MASTER_KEY,
-  startEdges,
-  until,
-  WINDOW,
-  WINDOW_MS,
-} from "./support/edges.ts";
+import { type Edges, type LawEdge, startEdges, until, WINDOW, WINDOW_MS } from "./support/edges.ts";
 import { all, type Bridge, startBridge, startFrontEnds } from "./support/front-ends.ts";
 import { Publisher } from "./support/publishing.ts";
 import { startRoad } from "./support/road.ts";
@@ -40,7 +29,6 @@ const SHORT = {
   lapsed: short,
   cold: short,
   bridged: short,
-  exports: short,
   confirmed: short,
 };
 let edges: Edges<keyof typeof SHORT | "preset" | "grace">;
@@ -375,40 +363,4 @@ it.concurrent("A mail host that has heard of something newer accepts in an outag
   for (const local of ["u1", "u2", "u3", "newcomer"])
     expect([local, await act(local)]).toEqual([local, "accept"]);
   for (const local of ["leaver", "nobody"]) expect([local, await act(local)]).toEqual([local, "defer"]);
-});
-
-it.concurrent("A domain without a head whose KV manifest says origin: kv is refused from KV alone, and the answer says so", async () => {
-  const domain = "offline.example";
-  const { exports } = edges.edge;
-  const host = new Publisher(exports, { ROLLCALL_MASTER_KEY: MASTER_KEY });
-  const list = host.write(domain, "alice bob,disabled");
-  expect(await host.run(`export --enforce --kv-bulk kv.json --domain ${domain} ${list}`)).toMatchObject({
-    code: 0,
-  });
-  const bulk = JSON.parse(readFileSync(join(host.cwd, "kv.json"), "utf8")) as {
-    key: string;
-    value: string;
-    base64?: boolean;
-  }[];
-  for (const { key, value, base64 } of bulk) {
-    await edges.put(key, base64 ? Uint8Array.from(Buffer.from(value, "base64")) : value);
-  }
-  const fromKv = { origin: "kv", confirmed_age: null, detail: expect.stringContaining("from KV alone") };
-  await until(async () => (await exports.check(`nobody@${domain}`)).verdict === "unknown");
-  const answers = await exports.checkAll(["nobody", "bob", "alice"].map((local) => `${local}@${domain}`));
-  expect(answers).toMatchObject([
-    { verdict: "unknown", action: "reject", ...fromKv },
-    { verdict: "disabled", action: "reject", ...fromKv },
-    { verdict: "deliverable", ...fromKv },
-  ]);
-  // The statement that there is no head is a confirmation too, and lasts only as long as any other.
-  await exports.weather({ registry: "fails" });
-  await pause(WINDOW_MS + SLACK);
-  expect(await exports.check(`nobody@${domain}`)).toMatchObject({ verdict: "unavailable" });
-  expect(await exports.check(`alice@${domain}`)).toMatchObject({ verdict: "deliverable" });
-  await exports.weather({ registry: "up" });
-  await publisher.publish(domain, "alice nobody");
-  await pause(WINDOW_MS + SLACK);
-  await until(async () => (await exports.check(`nobody@${domain}`)).origin === "registry");
-  expect(await exports.check(`bob@${domain}`)).toMatchObject({ verdict: "unknown", origin: "registry" });
 });

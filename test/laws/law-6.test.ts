@@ -1,11 +1,10 @@
 /* Law 6: the edge holds no address book. */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "smol-toml";
 import { expect, it } from "vitest";
 import { answer } from "../../src/directory/index.ts";
 import { type FakeEdge, json, startFakeEdge } from "../support/fake-edge.ts";
-import { rollcall } from "../support/fake-platform.ts";
 import { pause, ROOT, startDev, temporaryFolder } from "../support/processes.ts";
 import { FAIR, LawEdge, startEdges } from "./support/edges.ts";
 import { startBridge, startFrontEnds } from "./support/front-ends.ts";
@@ -246,25 +245,5 @@ it.concurrent("Our own clients send addresses in bodies, never in URLs or header
   for (const { path, headers } of road.requests) {
     expect(found(path) + found(JSON.stringify(headers)).join()).toBe("");
     expect(decodeURIComponent(path)).not.toContain("@");
-  }
-});
-
-it.concurrent("A publisher that exports offline writes fingerprints too: the file for KV contains no local part", async () => {
-  const cwd = temporaryFolder();
-  writeFileSync(
-    join(cwd, "list.txt"),
-    [...LOCALS, ...many(LARGE).split(" ")].map((local) => `${local}@${BIG}\n`).join(""),
-  );
-  const env = { ROLLCALL_MASTER_KEY: "dGVzdC1tYXN0ZXIta2V5LW9mLXRoaXJ0eS10d28tYnk" };
-  const said = await rollcall(["export", "--kv-bulk", "kv.json", "--domain", BIG, "list.txt"], { cwd, env });
-  expect(said).toMatchObject({ code: 0 });
-  const file = readFileSync(join(cwd, "kv.json"), "utf8");
-  expect(found(file)).toEqual([]);
-  for (const { key, value, base64 } of JSON.parse(file) as {
-    key: string;
-    value: string;
-    base64?: boolean;
-  }[]) {
-    expect(found(key) + found(base64 ? Buffer.from(value, "base64") : value).join()).toBe("");
   }
 });

@@ -60,7 +60,7 @@ it("Reads are bounded by the number of refreshes, however many names of one doma
   const one = await costOf(() => edge.check(`x${made++}@${SMALL}`), true);
   expect(one.kv).toBeGreaterThan(0);
   const cost = await costOf(() => askMany(30_000, (i) => `x${i}@${SMALL}`, "unknown"), true);
-  // Its manifest, and the roster of exports with each refresh.
+  // Its manifest, again after a pause of a whole window.
   expect(cost.kv).toBeLessThanOrEqual(1 + cost.refreshes);
   expect(cost.registry).toBeLessThanOrEqual(cost.refreshes);
   const warm = await costOf(() => askMany(10_000, (i) => `y${i}@${SMALL}`, "unknown"), false);

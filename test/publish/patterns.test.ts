@@ -7,32 +7,24 @@ import {
   decodePatterns,
   findEntry,
   fingerprint,
-  lookup,
-  type MailboxRecipient,
-  openManifest,
-  parseRecipient,
   patternCount,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import {
   type Base,
-  type BulkFile,
   type DomainPlan,
   decodePlanFile,
-  ExportedDirectory,
   encodePlanFile,
-  exportLists,
   ListStore,
   memorySource,
   type PackedList,
-  PublishError,
   planDomain,
   readList,
 } from "../../src/publish/index.ts";
 import { policyWith } from "../directory/helpers.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { active, DOMAIN, packed } from "../support/lists.ts";
-import { keyOf, MASTER } from "../support/memory-edge.ts";
+import { keyOf } from "../support/memory-edge.ts";
 import { hostOf, linesOf, openOne, refusal } from "./support/reading.ts";
 
 const folder = temporaryFolder();
@@ -293,47 +285,5 @@ describe("the list store", () => {
     const tail = Number(tailText(fingerprint(keyOf(DOMAIN).names, "ticket-\0")));
     const names = await store.namesOf(DOMAIN, keyOf(DOMAIN), new Map([[tail, "removed"]]));
     expect([...names]).toEqual([[tail, "ticket-\0"]]);
-  });
-});
-
-describe("an export", () => {
-  const START = Date.UTC(2026, 0, 1);
-  const directoryOf = (file: BulkFile, now: number): ExportedDirectory =>
-    new ExportedDirectory(file, "kv.json", { hashing: stablelibHashing, master: MASTER, keyFor: keyOf, now });
-  const exporting = (file: BulkFile, locals: readonly string[], now: number, force = false) =>
-    exportLists(
-      directoryOf(file, now),
-      { hashing: stablelibHashing, progress: {} },
-      [
-        {
-          domain: DOMAIN,
-          source: memorySource(
-            "list",
-            locals.map((local) => `${local}@${DOMAIN}`),
-          ),
-          policy: {},
-          canaries: [],
-        },
-      ],
-      { force },
-    );
-  const verdictIn = (file: BulkFile, local: string, now: number): string => {
-    const manifest = openManifest(file.get(`domain/${DOMAIN}`) as Uint8Array, DOMAIN, keyOf);
-    const recipient = parseRecipient(`${local}@${DOMAIN}`) as MailboxRecipient;
-    const none = { shard: () => undefined, departures: () => undefined };
-    const finding = lookup(manifest, none, recipient, now);
-    return finding.kind === "found" ? finding.verdict : finding.kind;
-  };
-
-  it("has patterns, guards them, and defers those that left", async () => {
-    const first = (await exporting(new Map(), ["a", "ticket-*"], START)).next?.file as BulkFile;
-    expect(verdictIn(first, "ticket-7", START)).toBe("deliverable");
-    expect((await exporting(first, ["a", "ticket-*"], START)).next).toBeNull();
-    await expect(exporting(first, ["a"], START)).rejects.toThrow(PublishError);
-    const second = (await exporting(first, ["a"], START, true)).next?.file as BulkFile;
-    expect(verdictIn(second, "ticket-7", START + 3_599_000)).toBe("departed");
-    expect(verdictIn(second, "ticket-7", START + 3_600_000)).toBe("unknown");
-    const third = (await exporting(second, ["a", "b"], START + 3_600_000)).next?.file as BulkFile;
-    expect(openManifest(third.get(`domain/${DOMAIN}`) as Uint8Array, DOMAIN, keyOf).patterns).toBeNull();
   });
 });

@@ -26,7 +26,7 @@ const POOL: readonly Made[] = DOMAINS.flatMap((domain) => [
   make({ domain, names: names(42), bits: 1 }),
   make({ domain, names: names(40), bits: 0, isInline: true }),
   make({ domain, names: names(40), bits: 0, left: [7, 8] }),
-  make({ domain, names: names(40), bits: 2, origin: "kv", incarnation: 0 }),
+  make({ domain, names: names(40), bits: 2, incarnation: 1 }),
 ]);
 
 type Act =

@@ -37,7 +37,7 @@ describe("a check", () => {
 
   it("has tried nothing at first", () => {
     const check = new Check(queryOf("a@example.com"));
-    expect(check).toMatchObject({ soughtGeneration: false, exports: "not tried", confirmations: 0 });
+    expect(check).toMatchObject({ soughtGeneration: false, confirmations: 0 });
     expect(check.hasTriedManifest("example.com", at(0))).toBe(false);
     expect(check.hasTriedBlob("shard", { incarnation: 1, generation: 1 })).toBe(false);
   });

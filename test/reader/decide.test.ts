@@ -1,6 +1,6 @@
 /* What is decided from which state, at the boundaries of each rule. */
 import { describe, expect, it } from "vitest";
-import { encodeDepartures, fingerprint, manifestKey, rosterKey, tailOf } from "../../src/directory/index.ts";
+import { encodeDepartures, fingerprint, manifestKey, tailOf } from "../../src/directory/index.ts";
 import { keyFor, patternTable } from "../directory/helpers.ts";
 import { confirmed, D, Desk, GRACE, INCARNATION, WINDOW } from "./support/desk.ts";
 
@@ -43,7 +43,6 @@ describe("a refusal", () => {
       action: "reject",
       generation: 5,
       incarnation: INCARNATION,
-      origin: "registry",
       mode: "enforce",
       confirmed_age: 1,
       contact_age: 1,
@@ -166,47 +165,6 @@ describe("a domain that is not known", () => {
     expect(desk.answered.at(-1)?.[1]).toBeNull();
   });
 
-  it("is looked for among the exports if those were read a minute ago", async () => {
-    const desk = await confirmed();
-    await desk.check("a@other.example");
-    await desk.idle();
-    desk.takeReads();
-    await desk.time.advance(20_000);
-    desk.log.fate = "fails";
-    await desk.check("a@other.example");
-    expect(desk.takeReads()).toEqual([]);
-    await desk.time.advance(39_999);
-    await desk.check("a@other.example");
-    expect(desk.takeReads()).toEqual([]);
-    await desk.time.advance(1);
-    await desk.check("a@other.example");
-    expect(desk.takeReads()).toContain(rosterKey("kv"));
-  });
-
-  it("is deferred while KV cannot be read for exports for ten minutes, and not before", async () => {
-    const desk = await confirmed();
-    await desk.check("a@other.example");
-    await desk.idle();
-    desk.kvFate = "fails";
-    await desk.time.advance(600_000);
-    expect(await desk.check("a@other.example")).toMatchObject({ verdict: "not-served" });
-    await desk.time.advance(1);
-    expect(await desk.check("a@other.example")).toMatchObject({
-      verdict: "unavailable",
-      detail: "KV cannot be read for exported domains",
-    });
-  });
-
-  it("is deferred if reading the exports takes too long", async () => {
-    const desk = await confirmed();
-    desk.kvFate = "hangs";
-    await desk.time.advance(60_000);
-    const before = desk.time.now();
-    const answer = await desk.check("a@other.example");
-    expect(answer.action).toBe("defer");
-    expect(desk.time.now() - before).toBeLessThanOrEqual(4_500);
-  });
-
   it("is deferred if the asker's token names it: the Registry may be a new one", async () => {
     const desk = new Desk();
     expect(await desk.check(`a@${D}`, { named: true })).toMatchObject({
@@ -322,17 +280,6 @@ describe("an alias", () => {
     expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unavailable" });
   });
 
-  it("of an export does not refuse from an older list of the target", async () => {
-    const desk = new Desk();
-    desk.publish({ domain: T, generation: 7, names: ["bob"] });
-    desk.export({ names: [], policy: { alias: T } });
-    desk.log.heads.set(T, 9);
-    desk.log.asOf = 9;
-    await desk.check("a@[192.0.2.1]");
-    expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unavailable" });
-    expect(await desk.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable" });
-  });
-
   it("asks the Registry if the target alone is ahead of the log", async () => {
     const desk = await aliased();
     desk.reader.cache.delete(desk.reader.cache.peek(T) as never);
@@ -376,77 +323,6 @@ describe("a name under a pattern", () => {
     });
     expect(await desk.check(`nobody-7@${D}`)).toMatchObject({ verdict: "unknown", matched: null });
     expect(await desk.check(`nobody-7@${D}`)).not.toHaveProperty("detail");
-  });
-
-  it("of an export says how fresh it is instead", async () => {
-    const desk = new Desk();
-    desk.export({ patterns });
-    expect(await desk.check(`ticket-7@${D}`)).toMatchObject({
-      matched: "pattern",
-      detail: "answered from KV alone, so it is as fresh as KV is",
-    });
-  });
-});
-
-describe("an export", () => {
-  it("answers where the Registry has no head, and says so", async () => {
-    const desk = new Desk();
-    desk.export();
-    await desk.check(`nobody@${D}`);
-    await desk.time.advance(5_000);
-    expect(await desk.check(`nobody@${D}`)).toMatchObject({
-      verdict: "unknown",
-      action: "reject",
-      origin: "kv",
-      incarnation: null,
-      confirmed_age: null,
-      contact_age: null,
-      max_age: 25,
-      detail: "answered from KV alone, so it is as fresh as KV is",
-    });
-  });
-
-  it("may refuse while it was read within the window, at its last millisecond", async () => {
-    const desk = new Desk();
-    desk.export();
-    await desk.check(`nobody@${D}`);
-    await desk.idle();
-    // The log stays fresh; only the export cannot be read again.
-    await desk.time.advance(WINDOW - 1);
-    await desk.check("a@[192.0.2.1]");
-    await desk.idle();
-    desk.kvFate = "fails";
-    await desk.time.advance(1);
-    expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown" });
-    await desk.time.advance(1);
-    expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unavailable" });
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
-  });
-
-  it("accepts for accept-grace while KV cannot be read, and no longer", async () => {
-    const desk = new Desk();
-    desk.export();
-    await desk.check(`alice@${D}`);
-    await desk.idle();
-    desk.kvFate = "fails";
-    await desk.time.advance(GRACE);
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
-    await desk.time.advance(1);
-    expect(await desk.check(`alice@${D}`)).toMatchObject({
-      verdict: "unavailable",
-      detail: "KV has not shown the export for too long",
-    });
-  });
-
-  it("gives way to the Registry's head", async () => {
-    const desk = new Desk();
-    desk.export({ generation: 99 });
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ origin: "kv" });
-    const kv = desk.kv.get(manifestKey(D)) as Uint8Array;
-    desk.publish({ names: ["bob"] });
-    desk.kv.set(manifestKey(D), kv);
-    await desk.time.advance(WINDOW);
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "unknown", origin: "registry" });
   });
 });
 

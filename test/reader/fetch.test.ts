@@ -151,20 +151,6 @@ describe("a manifest", () => {
     expect(desk.log.questions.filter(({ want }) => want !== null)).toEqual([]);
   });
 
-  it("of an export that KV does not have is never asked of the Registry", async () => {
-    const desk = new Desk();
-    desk.export();
-    desk.kv.delete(manifestKey(D));
-    await desk.check("a@[192.0.2.1]");
-    desk.takeReads();
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ action: "defer" });
-    expect(desk.log.questions.filter(({ want }) => want !== null)).toEqual([]);
-    expect(desk.takeReads()).toContain(manifestKey(D));
-    // Nor is it read again at once, however often it is asked for.
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ action: "defer" });
-    expect(desk.takeReads()).not.toContain(manifestKey(D));
-  });
-
   it("that a head overtook while KV was read comes from the Registry, without another reading of KV", async () => {
     const { desk } = withList();
     const old = desk.kv.get(manifestKey(D)) as Uint8Array;

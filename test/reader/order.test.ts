@@ -9,7 +9,7 @@ import { isNewer, numberIn } from "../../src/reader/manifest-order.ts";
 const D = "example.com";
 
 const manifestOf = (more: Partial<Manifest> = {}): Manifest =>
-  ({ domain: D, origin: "registry", incarnation: 2, generation: 5, time: 1_000, ...more }) as Manifest;
+  ({ domain: D, incarnation: 2, generation: 5, time: 1_000, ...more }) as Manifest;
 
 /** A view of log 2 at a number, asked at 100, with a window of 1,000. */
 function viewAt(asOf: number, heads: [string, number][] = []): LogView {
@@ -20,16 +20,6 @@ function viewAt(asOf: number, heads: [string, number][] = []): LogView {
 
 describe("isNewer", () => {
   it.each<[string, Partial<Manifest>, Partial<Manifest>, boolean]>([
-    ["the Registry's after an export's", { generation: 1 }, { origin: "kv", generation: 9 }, true],
-    ["an export's after the Registry's", { origin: "kv", generation: 9 }, { generation: 1 }, false],
-    [
-      "exports by time, not number",
-      { origin: "kv", time: 2, generation: 1 },
-      { origin: "kv", time: 1 },
-      true,
-    ],
-    ["an older export", { origin: "kv", time: 1, generation: 9 }, { origin: "kv", time: 2 }, false],
-    ["the same export", { origin: "kv", time: 1 }, { origin: "kv", time: 1 }, true],
     ["a later log, with a lower number", { incarnation: 3, generation: 1 }, {}, true],
     ["an earlier log, with a higher number", { incarnation: 1, generation: 9 }, {}, false],
     ["a higher number", { generation: 6 }, {}, true],
@@ -41,12 +31,6 @@ describe("isNewer", () => {
 });
 
 describe("numberIn", () => {
-  it("is an export's number only if the domain has no head", () => {
-    const manifest = manifestOf({ origin: "kv", incarnation: 0, generation: 7 });
-    expect(numberIn(viewAt(9), manifest)).toBe(7);
-    expect(numberIn(viewAt(9, [[D, 3]]), manifest)).toBe(-1);
-  });
-
   it("is -1 for an older log, and the number for this one and a newer one", () => {
     const view = viewAt(9, [[D, 3]]);
     const numbers = [1, 2, 3].map((incarnation) => numberIn(view, manifestOf({ incarnation })));
@@ -61,7 +45,6 @@ describe("confirms", () => {
     ["no older generation", { generation: 4 }, 500, false],
     ["no newer generation", { generation: 6 }, 500, false],
     ["no other log", { incarnation: 3 }, 500, false],
-    ["no export", { origin: "kv" }, 500, false],
     ["no domain without a head", { domain: "other.example" }, 500, false],
   ])("%s", (_, manifest, now, expected) => {
     expect(confirms(viewAt(9, [[D, 5]]), manifestOf(manifest), now)).toBe(expected);
@@ -74,7 +57,6 @@ describe("isAhead", () => {
     ["the head", {}, false],
     ["a newer log, with a lower number", { incarnation: 3, generation: 1 }, true],
     ["a domain without a head", { domain: "other.example", generation: 0 }, true],
-    ["no export", { origin: "kv", generation: 6, incarnation: 3 }, false],
   ])("%s", (_, manifest, expected) => {
     expect(isAhead(viewAt(9, [[D, 5]]), manifestOf(manifest))).toBe(expected);
   });
@@ -87,7 +69,6 @@ describe("isPruned", () => {
     ["not a later one", { generation: 10 }, false],
     ["one of an older log, whatever its number", { incarnation: 1, generation: 99 }, true],
     ["not one of a newer log", { incarnation: 3, generation: 8 }, false],
-    ["not an export", { origin: "kv", generation: 8 }, false],
   ])("%s", (_, manifest, expected) => {
     expect(isPruned(viewAt(9), manifestOf(manifest))).toBe(expected);
   });
@@ -138,13 +119,10 @@ describe("generationOf", () => {
 describe("lastContact", () => {
   it("is the newest of the log's own and the times of the Registry's lists", () => {
     const view = viewAt(9);
-    const list = (time: number, more: Partial<Manifest> = {}) => ({
-      manifest: manifestOf({ time, ...more }),
-    });
+    const list = (time: number) => ({ manifest: manifestOf({ time }) });
     expect(lastContact(view, [])).toBe(100);
     expect(lastContact(view, [list(50)])).toBe(100);
     expect(lastContact(view, [list(50), list(200)])).toBe(200);
-    expect(lastContact(view, [list(300, { origin: "kv" })])).toBe(100);
   });
 });
 
@@ -166,13 +144,5 @@ describe("answered generations", () => {
     answered.note(manifestOf({ incarnation: 3, generation: 1 }));
     expect(answered.lowest(D, 3)).toBe(1);
     expect(answered.lowest(D, 2)).toBe(Number.POSITIVE_INFINITY);
-  });
-
-  it("are not about exports, which belong to no log", () => {
-    const answered = new AnsweredGenerations();
-    answered.note(manifestOf({ origin: "kv", incarnation: 0, generation: 9 }));
-    expect(answered.lowest(D, 0)).toBe(0);
-    answered.note(manifestOf({ generation: 5 }));
-    expect(answered.lowest(D, 0)).toBe(0);
   });
 });

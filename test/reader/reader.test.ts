@@ -1,6 +1,6 @@
 /* The reader as its host sees it: one request at a time, a batch, and what runs behind the answers. */
 import { describe, expect, it } from "vitest";
-import { manifestKey, rosterKey } from "../../src/directory/index.ts";
+import { manifestKey } from "../../src/directory/index.ts";
 import { OperationLimitError, queryOf, type ReaderContext } from "../../src/reader/index.ts";
 import { confirmed, D, Desk, WINDOW } from "./support/desk.ts";
 
@@ -18,9 +18,6 @@ describe("a check", () => {
     await desk.check(`alice@${D}`);
     await desk.check("a@other.example");
     await desk.check("postmaster");
-    desk.export({ domain: "exported.example" });
-    await desk.time.advance(60_000);
-    await desk.check("alice@exported.example");
     desk.reader.noteChange(0, { incarnation: desk.log.incarnation, number: 6 }, { "new.example": 6 });
     desk.log.fate = "fails";
     await desk.check("a@new.example");
@@ -28,7 +25,6 @@ describe("a check", () => {
       ["deliverable", D],
       ["not-served", null],
       ["deliverable", null],
-      ["deliverable", "exported.example"],
       ["unavailable", "new.example"],
     ]);
   });
@@ -131,27 +127,9 @@ describe("a batch", () => {
       desk.reader.checkAll(spent, [queryOf(`alice@${D}`), queryOf("a@[192.0.2.1]")]),
     );
     expect(answers.map(({ verdict }) => verdict)).toEqual(["unavailable", "unavailable"]);
-    expect(answers[1]?.detail).toBe("exported domains could not be read in time");
+    expect(answers[1]?.detail).toBe("the Registry did not confirm in time");
     expect(desk.faults).toEqual([]);
     expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown" });
-  });
-});
-
-describe("a request that has used its operations of KV", () => {
-  it("does not pause an export's manifest for others", async () => {
-    const desk = new Desk();
-    desk.export();
-    await desk.check("a@[192.0.2.1]");
-    const spent: ReaderContext = {
-      ...desk.context(),
-      kv: {
-        get: () => Promise.reject(new OperationLimitError()),
-        getTexts: () => Promise.reject(new OperationLimitError()),
-      },
-    };
-    const answer = desk.reader.check(spent, queryOf(`alice@${D}`));
-    expect(await desk.time.run(Promise.resolve(answer))).toMatchObject({ action: "defer" });
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
   });
 });
 
@@ -274,31 +252,13 @@ describe("behind the answers", () => {
 
   it("a list without a head is left alone", async () => {
     const desk = await confirmed();
-    desk.export({ domain: "exported.example" });
-    await desk.time.advance(60_000);
-    await desk.check("alice@exported.example");
-    await desk.idle();
+    const gone = desk.manifest({ domain: "gone.example" });
+    desk.reader.cache.put(desk.open(gone.bytes, "gone.example"), desk.time.now());
     desk.takeReads();
     await desk.time.advance(WINDOW / 2);
     await desk.check(`alice@${D}`);
     await desk.idle();
-    expect(desk.takeReads()).not.toContain(manifestKey("exported.example"));
-  });
-
-  it("exports are read again from the age on at which they would be too old at the next refresh", async () => {
-    for (const [age, isRead] of [
-      [60_000 - WINDOW / 2 - 1, false],
-      [60_000 - WINDOW / 2, true],
-    ] as const) {
-      const desk = await confirmed();
-      await desk.check("a@other.example");
-      await desk.idle();
-      desk.takeReads();
-      await desk.time.advance(age);
-      await desk.check(`alice@${D}`);
-      await desk.idle();
-      expect(desk.takeReads().includes(rosterKey("kv"))).toBe(isRead);
-    }
+    expect(desk.takeReads()).not.toContain(manifestKey("gone.example"));
   });
 
   it("sixteen manifests in use are brought up to date, the most recently used ones", async () => {

@@ -1,6 +1,6 @@
 /* What the reader reads again, and what it does not, and from what it never answers again. */
 import { describe, expect, it } from "vitest";
-import { blobId, blobKey, manifestKey, rosterKey } from "../../src/directory/index.ts";
+import { blobId, blobKey, manifestKey } from "../../src/directory/index.ts";
 import { queryOf } from "../../src/reader/index.ts";
 import { confirmed, D, Desk, GRACE, WINDOW } from "./support/desk.ts";
 
@@ -90,40 +90,6 @@ describe("a list of the Registry", () => {
     desk.log.fate = "fails";
     await desk.time.advance(WINDOW);
     expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "unavailable" });
-  });
-
-  it("that the Registry has pruned does not hide an export", async () => {
-    const desk = await confirmed();
-    desk.export({ names: ["carol"] });
-    desk.log.heads.clear();
-    desk.log.asOf = 50;
-    // An answer of everything lists it no more.
-    desk.log.manifests.clear();
-    desk.reader.noteChange(0, { incarnation: desk.log.incarnation + 1, number: 1 }, {});
-    desk.log.incarnation += 1;
-    await desk.time.advance(WINDOW);
-    expect(await desk.check(`carol@${D}`)).toMatchObject({ verdict: "deliverable", origin: "kv" });
-  });
-
-  it("of a log that has passed it without a head gives way to an export", async () => {
-    const desk = await confirmed();
-    // Its number belongs to no log, so it may be lower than what was answered from.
-    desk.export({ names: ["carol"], generation: 3 });
-    desk.log.heads.clear();
-    desk.log.asOf = 50;
-    const view = desk.reader.views.at(0);
-    const full = {
-      incarnation: desk.log.incarnation,
-      asOf: 50,
-      full: true,
-      heads: [],
-      revoked: [],
-      wanted: null,
-    };
-    view.apply(full, desk.time.now(), null);
-    await desk.time.advance(60_000);
-    expect(await desk.check(`carol@${D}`)).toMatchObject({ verdict: "deliverable", origin: "kv" });
-    expect(desk.reader.cache.peek(D)?.manifest.origin).toBe("kv");
   });
 });
 
@@ -280,8 +246,7 @@ describe("before the served domains are known", () => {
   it("sixteen domains may be read between two refreshes, and served ones always", async () => {
     const desk = new Desk();
     desk.log.fate = "refuses";
-    desk.export({ domain: "exported.example" });
-    // Learns of the exports, and that the log cannot be asked.
+    // Learns that the log cannot be asked.
     await desk.check("a@[192.0.2.1]");
     await desk.idle();
     await desk.time.advance(1_000);
@@ -297,14 +262,11 @@ describe("before the served domains are known", () => {
     );
     await desk.time.advance(100);
     expect(desk.takeReads().filter((key) => key.includes("invented"))).toHaveLength(16);
-    const exported = desk.reader.check(desk.context(), queryOf("alice@exported.example"));
-    await desk.time.advance(0);
-    expect(desk.takeReads()).toContain(manifestKey("exported.example"));
     desk.reader.noteChange(0, { incarnation: desk.log.incarnation, number: 3 }, { "changed.example": 3 });
     const changed = desk.reader.check(desk.context(), queryOf("alice@changed.example"));
     await desk.time.advance(0);
     expect(desk.takeReads()).toContain(manifestKey("changed.example"));
-    await desk.time.run(Promise.all([all, first, exported, changed]));
+    await desk.time.run(Promise.all([all, first, changed]));
   });
 
   it("a list that appears in KV is found by the next check", async () => {
@@ -315,22 +277,8 @@ describe("before the served domains are known", () => {
     expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("lists that an export serves, or that are cached, do not count as unknown ones", async () => {
+  it("lists that are cached do not count as unknown ones", async () => {
     const domains = Array.from({ length: 20 }, (_, i) => `d${i}.example`);
-    const desk = new Desk();
-    for (const domain of domains) desk.export({ domain });
-    desk.roster("kv", { heads: Object.fromEntries(domains.map((domain) => [domain, 5])) });
-    desk.kv.set(manifestKey(D), desk.manifest().bytes);
-    desk.log.fate = "refuses";
-    await desk.check("a@[192.0.2.1]");
-    await desk.idle();
-    // The refresh has failed just now and is paused, so none allows more reads meanwhile.
-    const verdicts = async (all: readonly string[]) => {
-      const found = new Set<string>();
-      for (const domain of all) found.add((await desk.check(`alice@${domain}`)).verdict);
-      return [...found];
-    };
-    expect(await verdicts([...domains, D])).toEqual(["deliverable"]);
     const cached = new Desk();
     for (const domain of domains)
       cached.kv.set(manifestKey(domain), cached.manifest({ domain, names: ["alice"] }).bytes);
@@ -350,55 +298,10 @@ describe("before the served domains are known", () => {
     expect(cached.takeReads().filter((key) => key.startsWith(manifestKey("")))).toHaveLength(20);
   });
 
-  it("an address literal reads no manifest", async () => {
+  it("an address literal reads nothing", async () => {
     const desk = new Desk();
     await desk.check("a@[192.0.2.1]");
-    expect(desk.takeReads()).toEqual([rosterKey("kv")]);
-  });
-});
-
-describe("an export", () => {
-  it("that was withdrawn is looked for again after a minute, before it answers", async () => {
-    const desk = new Desk();
-    desk.export();
-    await desk.check(`alice@${D}`);
-    await desk.idle();
-    desk.roster("kv", { heads: {} });
-    desk.log.fate = "fails";
-    await desk.time.advance(59_999);
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
-    await desk.time.advance(1);
-    expect((await desk.check(`alice@${D}`)).action).toBe("defer");
-    desk.log.fate = "answers";
-    await desk.time.advance(1_000);
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "not-served" });
-  });
-
-  it("that was withdrawn does not answer after a minute without any check", async () => {
-    const desk = new Desk();
-    desk.export();
-    await desk.check(`alice@${D}`);
-    await desk.check("a@[192.0.2.1]");
-    await desk.idle();
-    desk.roster("kv", { heads: {} });
-    await desk.time.advance(60_000);
-    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "not-served" });
-  });
-
-  it("is read again each window, whether or not the log is confirmed", async () => {
-    const desk = new Desk();
-    desk.export();
-    await desk.check(`nobody@${D}`);
-    await desk.idle();
-    desk.takeReads();
-    await desk.time.advance(WINDOW - 1);
-    await desk.check("a@[192.0.2.1]");
-    await desk.time.advance(1);
-    await desk.check(`nobody@${D}`);
-    expect(desk.takeReads()).not.toContain(manifestKey(D));
-    await desk.time.advance(1);
-    await desk.check(`nobody@${D}`);
-    expect(desk.takeReads()).toContain(manifestKey(D));
+    expect(desk.takeReads()).toEqual([]);
   });
 });
 

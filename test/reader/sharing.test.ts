@@ -1,6 +1,6 @@
 /* Several requests at a time: one does the work, and each of the others gets what it needs, and no less. */
 import { describe, expect, it } from "vitest";
-import { type Answer, blobId, blobKey, manifestKey, rosterKey } from "../../src/directory/index.ts";
+import { type Answer, blobId, blobKey, manifestKey } from "../../src/directory/index.ts";
 import { queryOf } from "../../src/reader/index.ts";
 import { confirmed, D, Desk, INCARNATION, WINDOW } from "./support/desk.ts";
 
@@ -146,28 +146,6 @@ describe("requests that need the same blob", () => {
       ["accept", 9],
       ["accept", 9],
     ]);
-  });
-});
-
-describe("requests that need the exports", () => {
-  it("wait for one reading of them", async () => {
-    const desk = new Desk();
-    desk.kvTakes = 100;
-    const begun = desk.time.now();
-    const answers = await desk.time.run(Promise.all([1, 2, 3].map(() => begin(desk, "a@[192.0.2.1]"))));
-    expect(answers.map(({ verdict }) => verdict)).toEqual(["not-served", "not-served", "not-served"]);
-    expect(countOf(desk, rosterKey("kv"))).toBe(1);
-    expect(desk.time.now() - begun).toBeLessThanOrEqual(130);
-  });
-
-  it("do without new ones while reading them fails", async () => {
-    const desk = new Desk();
-    await desk.check("a@[192.0.2.1]");
-    await desk.idle();
-    desk.kvFate = "fails";
-    await desk.time.advance(60_000);
-    const answers = await desk.time.run(Promise.all([1, 2].map(() => begin(desk, "a@[192.0.2.1]"))));
-    expect(answers.map(({ verdict }) => verdict)).toEqual(["not-served", "not-served"]);
   });
 });
 

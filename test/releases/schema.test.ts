@@ -47,30 +47,6 @@ describe("a schema", () => {
     expect(version()).toBe(SCHEMA + 3);
   });
 
-  it("of an earlier build of the same version gets the tables that it lacks", () => {
-    for (const table of ["patched_names", "patch_keys", "blob_spans", "left_blobs"])
-      storage.sql(`DROP TABLE ${table}`);
-    storage.sql("DROP INDEX generations_patched");
-    storage.sql("ALTER TABLE blobs DROP COLUMN named_from");
-    migrate(storage);
-    const made = ["patched_names", "patch_keys", "blob_spans", "left_blobs", "generations_patched"];
-    expect(made.map(hasTable)).not.toContain(false);
-    expect(storage.sql("PRAGMA table_info(blobs)").map(({ name }) => name)).toContain("named_from");
-    expect(version()).toBe(SCHEMA);
-  });
-
-  it("of an earlier build of the same version gets the brake's tables and the columns of sketches and groups", () => {
-    for (const table of ["brakes", "asked_leavers"]) storage.sql(`DROP TABLE ${table}`);
-    storage.sql("ALTER TABLE counters DROP COLUMN refused");
-    storage.sql("ALTER TABLE summaries DROP COLUMN groups");
-    migrate(storage);
-    expect(["brakes", "asked_leavers"].map(hasTable)).toEqual([true, true]);
-    const columns = (table: string) => storage.sql(`PRAGMA table_info(${table})`).map(({ name }) => name);
-    expect(columns("counters")).toContain("refused");
-    expect(columns("summaries")).toContain("groups");
-    expect(version()).toBe(SCHEMA);
-  });
-
   it("is unchanged if a step fails, including earlier steps of the same run", () => {
     const failing = step("third", () => {
       throw new Error("no room");

@@ -154,7 +154,6 @@ export class MemoryEdge {
       counts: this.#count(commit),
       alias: null,
       deleted_until: null,
-      origin: "registry",
       partition: 0,
       policy: { ...(before?.policy ?? DEFAULT_POLICY), ...commit.policy },
       epoch,

@@ -14,7 +14,7 @@ import {
   text,
   whole,
 } from "../schema.ts";
-import { mode, origin } from "./policy.ts";
+import { mode } from "./policy.ts";
 
 /** The members of an answer, each by itself: a client reads them one by one. */
 export const ANSWER_MEMBERS = {
@@ -26,7 +26,6 @@ export const ANSWER_MEMBERS = {
   domain: orNull(text),
   generation: orNull(whole),
   incarnation: orNull(whole),
-  origin: orNull(origin),
   mode: orNull(mode),
   confirmed_age: orNull(whole),
   contact_age: orNull(whole),

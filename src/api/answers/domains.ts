@@ -1,7 +1,7 @@
 /** How lists stand, and their history. */
 import { flag, type Infer, knownWord, listOf, named, open, orNull, text, whole } from "../schema.ts";
 import { shardTable } from "./commits.ts";
-import { counts, mode, origin, policy } from "./policy.ts";
+import { counts, mode, policy } from "./policy.ts";
 
 const summary = {
   domain: text,
@@ -85,7 +85,6 @@ export const domainDescription = named(
   "DomainDescription",
   open({
     ...summary,
-    origin,
     partition: whole,
     policy,
     canonicaliser: whole,

@@ -4,7 +4,6 @@ import { type DomainPolicy, ENTRY_STATES, type EntryState, MODES } from "../../d
 import { described, flag, kind, knownWord, named, open, type Schema, text, whole } from "../schema.ts";
 
 export const mode = knownWord(...MODES);
-export const origin = knownWord("registry", "kv");
 
 /** How many names a list has in each state. */
 export const counts = named(

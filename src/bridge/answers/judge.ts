@@ -143,9 +143,8 @@ export class AnswerJudge {
     const { cache, minGenerations, acceptGrace } = this.#options;
     const { text, domain } = question;
     if (answer.generation === null) minGenerations.noteGone(domain);
-    // The numbers of exports order nothing: those of the Registry, which may take over, are lower.
     const minGeneration =
-      answer.generation === null || answer.origin === "kv"
+      answer.generation === null
         ? minGenerations.get(domain)
         : minGenerations.raise(domain, answer.incarnation ?? 0, answer.generation, now);
     const expires = askedAt + 1000 * Math.min(answer.max_age, LONGEST_MAX_AGE);
@@ -184,9 +183,7 @@ export class AnswerJudge {
     const age = contactAge(answer);
     const held = this.#options.cache.held(text);
     const isSame =
-      held?.answer.generation === answer.generation &&
-      held?.answer.incarnation === answer.incarnation &&
-      held?.answer.origin === answer.origin;
+      held?.answer.generation === answer.generation && held?.answer.incarnation === answer.incarnation;
     const before = isSame ? (held?.contactAt ?? null) : null;
     if (age === null) return before;
     return Math.max(askedAt - age, before ?? Number.NEGATIVE_INFINITY);
@@ -235,12 +232,5 @@ const deferred = (question: OpenQuestion, why: string): Resolution => ({
   reason: "stale",
 });
 
-/**
- * Age of the last contact with the Registry when an accept was given, ms. An export in KV needs no contact; an edge of the
- * previous release states only the age of its confirmation.
- */
-function contactAge({ contact_age: contact, confirmed_age: confirmed, origin }: Answer): number | null {
-  const age = contact ?? confirmed;
-  if (age !== null) return 1000 * age;
-  return origin === "kv" ? 0 : null;
-}
+/** Age of the last contact with the Registry when an accept was given, ms; null if there was none. */
+const contactAge = ({ contact_age: age }: Answer): number | null => (age === null ? null : 1000 * age);

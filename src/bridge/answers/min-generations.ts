@@ -77,13 +77,13 @@ export interface Heard {
 
 /**
  * Whether an answer is older than what the host has heard by itself. As long as the log lists a head of the domain, only the
- * log can say that it is gone, or that an export serves it.
+ * log can say that it is gone.
  */
 export function isOlderThanHeard(answer: Answer, heard: Heard | null): boolean {
   if (heard === null) return false;
-  const { incarnation, generation, origin } = answer;
+  const { incarnation, generation } = answer;
   if (incarnation !== null && incarnation !== heard.incarnation) return incarnation < heard.incarnation;
-  return heard.generation > 0 && (origin === "kv" || (generation ?? 0) < heard.generation);
+  return heard.generation > 0 && (generation ?? 0) < heard.generation;
 }
 
 /** Whether an answer names a newer log than the one seen: the Registry was lost and created again. */
@@ -92,14 +92,12 @@ export const isNewLog = (incarnation: number | null, min: MinGeneration | undefi
 
 /**
  * Whether an answer is older than a generation, or a log, that was seen before. An answer without a generation says that
- * the domain does not exist: it is as new as the contact with the Registry that it rests on. An export gives way to the
- * Registry: only an isolate that asked earlier may not know that yet.
+ * the domain does not exist: it is as new as the contact with the Registry that it rests on.
  */
 export function isOlder(answer: Answer, min: MinGeneration | undefined, askedAt: number): boolean {
   if (min === undefined) return false;
   // Another part of the edge does not know the newer log yet.
   if (answer.incarnation !== null && answer.incarnation < min.incarnation) return true;
-  if (answer.origin === "kv") return askedAt < min.at + 1000 * LONGEST_MAX_AGE;
   if (answer.generation !== null) return answer.generation < min.generation;
   if (min.generation === 0) return false;
   return answer.confirmed_age === null || askedAt - 1000 * answer.confirmed_age < min.at;

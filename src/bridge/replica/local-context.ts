@@ -25,7 +25,7 @@ export class LocalContext implements ReaderContext {
   constructor(store: ReplicaStore, keys: KeyRing, missing: Missing) {
     this.kv = {
       get: (key) => readKey(key, store, keys, missing),
-      // No roster is here: the log comes from the edge alone, and exports are left to the edge.
+      // No roster is here: the log comes from the edge alone.
       getTexts: () => Promise.resolve(new Map()),
     };
     this.#log = new NoLog(missing);

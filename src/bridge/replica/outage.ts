@@ -119,9 +119,8 @@ export class Outage {
 
   /** The edge gave an answer that counts, or one that names its log without a verdict. */
   learn(host: ReaderHost, recipient: string, domain: string, answer: Answer): void {
-    const { incarnation, generation, origin, verdict, action } = answer;
-    // Exports order nothing.
-    if (incarnation === null || origin === "kv") return;
+    const { incarnation, generation, verdict, action } = answer;
+    if (incarnation === null) return;
     const state = { incarnation, generation: generation ?? 0 };
     const list = this.lists.head(domain);
     if (!this.hear(host, domain, state)) return;

@@ -95,8 +95,8 @@ async function finish({ store, keys }: SyncPorts, manifest: Manifest, fetched: n
   return { manifest, fetched };
 }
 
-const isEnough = ({ origin, incarnation, generation }: Manifest, need: Position): boolean =>
-  origin === "registry" && incarnation === need.incarnation && generation >= need.number;
+const isEnough = ({ incarnation, generation }: Manifest, need: Position): boolean =>
+  incarnation === need.incarnation && generation >= need.number;
 
 const idsOf = ({ shards, departures }: Manifest): string[] => [...blobIds(shards), ...blobIds(departures)];
 

@@ -81,15 +81,11 @@ function painted(cli: Cli, { verdict, action }: Answer): string {
   return (action === "accept" ? green : action === "reject" ? red : yellow)(verdict);
 }
 
-function generationOf(answer: Answer): string {
-  const origin = answer.origin === "kv" ? ", put into KV without the Registry" : "";
-  return `${answer.generation} of ${answer.domain}, mode ${answer.mode}${origin}`;
-}
+const generationOf = ({ generation, domain, mode }: Answer): string =>
+  `${generation} of ${domain}, mode ${mode}`;
 
-function confirmedOf(answer: Answer): string {
-  if (answer.confirmed_age !== null) return `by the Registry ${round(answer.confirmed_age)} s ago`;
-  return answer.origin === "kv" ? "no: as fresh as KV" : "no: not needed for this answer, or not possible";
-}
+const confirmedOf = ({ confirmed_age: age }: Answer): string =>
+  age === null ? "no: not needed for this answer, or not possible" : `by the Registry ${round(age)} s ago`;
 
 const round = (seconds: number): number => Math.round(seconds * 10) / 10;
 

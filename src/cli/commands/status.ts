@@ -116,7 +116,6 @@ const megabytes = (octets: number): string => `${Math.round(octets / 1e6).toLoca
 const STATE_NOTES: Readonly<Record<ListState["state"], string | null>> = {
   served: null,
   deleted: "deleted",
-  kv: "from KV alone: as fresh as KV, age unknown",
   none: "no list published",
 };
 

@@ -70,12 +70,11 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
     // A Registry of the previous release does not say.
     at_once: toBase64Url(found.atOnce ?? new Uint8Array(0)),
   };
-  const { domain, shards, canonicaliser, policy, departures, origin } = manifest;
+  const { domain, shards, canonicaliser, policy, departures } = manifest;
   const table = listedPatterns(manifest);
   const { brake = null, would_refuse = null, open_changes = null } = found ?? {};
   return {
     ...seenFromHere(deployment, { ...summaryOf(manifest), brake, would_refuse, open_changes }),
-    origin,
     partition: deployment.reader.partitionOf(domain),
     policy,
     canonicaliser,
@@ -251,8 +250,8 @@ async function kvAgainst(call: RouteCall, head: ManifestRecord): Promise<DomainD
   }
   if (bytes === null) return { state: "missing", generation: null };
   try {
-    const { origin, generation, incarnation } = openManifest(bytes, head.domain, deployment.keyFor);
-    if (origin === "kv" || incarnation > head.incarnation) return { state: "conflict", generation };
+    const { generation, incarnation } = openManifest(bytes, head.domain, deployment.keyFor);
+    if (incarnation > head.incarnation) return { state: "conflict", generation };
     if (incarnation < head.incarnation || generation < head.generation)
       return { state: "behind", generation };
     // A newer commit may have been copied since the head was read.

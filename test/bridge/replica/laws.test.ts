@@ -371,16 +371,6 @@ describe("a replica", () => {
     }
   });
 
-  it("leaves a domain to the edge that only an export serves", async () => {
-    world.export("exported.example", 7, ["erin"]);
-    host.kill();
-    host = await world.host({ domains: [DOMAIN, "exported.example"] });
-    await host.start();
-    await world.clock.advance(WINDOW);
-    expect(await said("erin@exported.example")).toBe("edge");
-    expect(await said("nobody@exported.example")).toBe("edge");
-  });
-
   it("accepts in observe mode what it would refuse", async () => {
     await world.publishHere(DOMAIN, ["alice", "bob", "carol"], { mode: "observe" });
     await world.clock.advance(WINDOW);

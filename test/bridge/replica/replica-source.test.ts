@@ -205,7 +205,6 @@ describe("a bridge with a replica", () => {
   it.each<[string, Partial<Grounds>]>([
     ["an older log, however high its numbers", { incarnation: 4, generation: 900 }],
     ["a lower generation", { incarnation: 5, generation: 11 }],
-    ["an export", { incarnation: null, generation: 900, origin: "kv" }],
     ["no list", { incarnation: 5, generation: null }],
   ])("takes no refusal of the edge from %s than what it has heard", async (_, grounds) => {
     bench.known = { incarnation: 5, generation: 12 };

@@ -5,9 +5,10 @@ export function answerOf(recipient: string, verdict: Verdict, grounds: Grounds =
   return answer(recipient, verdict, {
     domain: recipient.slice(recipient.lastIndexOf("@") + 1),
     generation: 7,
-    origin: "registry",
     mode: "enforce",
     confirmedAge: 1,
+    // The question that confirmed it was contact too.
+    contactAge: grounds.confirmedAge === undefined ? 1 : grounds.confirmedAge,
     maxAge: 29,
     ...grounds,
   });

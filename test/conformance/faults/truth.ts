@@ -10,9 +10,9 @@ export const about = (recipient: string, verdict: Verdict): Answer =>
     matched: verdict === "deliverable" ? "mailbox" : null,
     domain: "example.com",
     generation: 7,
-    origin: "registry",
     mode: "enforce",
     confirmedAge: 1,
+    contactAge: 1,
     maxAge: recipient.includes("brief") ? BRIEF : 29,
   });
 

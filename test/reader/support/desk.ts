@@ -9,7 +9,6 @@ import {
   encodeManifest,
   encodeRoster,
   fingerprint,
-  KV_ROSTER,
   type Manifest,
   type ManifestContent,
   manifestKey,
@@ -216,14 +215,6 @@ export class Desk {
     this.log.blobs.set(id, departures);
     this.kv.set(blobKey(D, id), departures);
     return { content, departures };
-  }
-
-  /** Puts an export of a domain into KV, and into KV's own roster. */
-  export(shape: Shape = {}): ManifestContent {
-    const { bytes, content } = this.manifest({ origin: "kv", incarnation: 0, ...shape });
-    this.kv.set(manifestKey(content.domain), bytes);
-    this.roster(KV_ROSTER, { heads: { [content.domain]: content.generation } });
-    return content;
   }
 
   roster(partition: string, more: Partial<Roster> = {}): void {

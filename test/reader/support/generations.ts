@@ -42,7 +42,6 @@ export interface Shape {
   readonly isInline?: boolean;
   /** Departures of each blob; empty if omitted. */
   readonly left?: readonly number[];
-  readonly origin?: "registry" | "kv";
   readonly incarnation?: number;
   readonly generation?: number;
 }
