@@ -25,7 +25,6 @@ export const SLOW_TESTS = [
   "of 100,000 names has none of a million other names",
   "leaves every list of the last 24 h all but a fifth of its names",
   "continues with roster and deletions if the heads use up all operations of a run",
-  "is not refused by an isolate that could not read the roster for ten minutes",
   "and a mistake of five percent in the middle is held in two minutes",
   "although 260 left one by one before, all of whom are asked for",
 ];

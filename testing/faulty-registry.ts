@@ -10,7 +10,7 @@ import {
   type RegistryHostParts,
   registryApi,
 } from "./registry-host.ts";
-import { argsBetween, ofNextRelease, type Release } from "./releases.ts";
+import { asNextReleaseAsks, ofNextRelease, type Release } from "./releases.ts";
 
 /** How long a replaced object may still be asked. */
 const REPLACED_LIFE = 300_000;
@@ -71,7 +71,7 @@ export class FaultyRegistry extends RegistryHost {
       const call = api[method] as (...args: readonly unknown[]) => Promise<unknown>;
       if (this.isCutOff || clock.now() - this.#lostAt < LOSS_FELT) watcher.hurt(name);
       try {
-        const answer = await call(...argsBetween(release, this.release, method, args));
+        const answer = await call(...(release === "next" ? asNextReleaseAsks(method, args) : args));
         if (this.release !== "next") return answer;
         watcher.met("answer of the next release");
         return ofNextRelease(method, answer);

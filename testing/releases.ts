@@ -1,44 +1,15 @@
-/** Releases beside today's: what they say to each other differs, and neither may mind. */
+/** The next release beside today's: what they say to each other differs, and neither may mind. */
 import type { Question, QuestionAnswer, Result } from "../src/api/index.ts";
 import type { RegistryApi } from "../src/registry/protocol.ts";
 
 /** Which code an isolate or a Registry runs. */
-export type Release = "previous" | "today" | "next";
+export type Release = "today" | "next";
 
 /** Something that a later release may add. */
 const ADDED = { of: ["what a later release adds"], level: 7 };
 
-/** What arrives of a call, by the releases of both sides. */
-export function argsBetween(
-  caller: Release,
-  registry: Release,
-  method: keyof RegistryApi,
-  args: readonly unknown[],
-): readonly unknown[] {
-  const asked = caller === "next" ? asNextReleaseAsks(method, args) : args;
-  if (registry === "previous") return asPreviousRelease(method, asked);
-  return caller === "previous" ? withoutLimit(method, asked) : asked;
-}
-
-/** The same call as the release before this one makes it: without a limit to what is listed. */
-function withoutLimit(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
-  if (method !== "question") return args;
-  const { most: _, ...question } = args[0] as Question;
-  return [question, ...args.slice(1)];
-}
-
-/** The same call as the release before this one understands it: without a limit, and without replicas. */
-function asPreviousRelease(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
-  if (method !== "question") return args;
-  const [{ replica: _, counts: __, ...question }, ...more] = withoutLimit(method, args) as [
-    Question,
-    ...unknown[],
-  ];
-  return [question, ...more];
-}
-
 /** The same call as an isolate of the next release makes it. */
-function asNextReleaseAsks(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
+export function asNextReleaseAsks(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
   if (method !== "question") return [...args, ADDED];
   const { since, ...rest } = args[0] as Question;
   return [{ ...rest, since: since === null ? null : { ...since, added: ADDED }, added: ADDED }, ADDED];

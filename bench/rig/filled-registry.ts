@@ -27,8 +27,6 @@ export interface Filling {
   readonly names: number;
   /** Of {@link LONG}. */
   readonly generations: number;
-  /** As the release before leaves it, without summaries. */
-  readonly isOld: boolean;
 }
 
 /** The domain with the long history. */
@@ -94,7 +92,7 @@ function fill(storage: RegistryStorage, world: World, filling: Filling): void {
       isHead ? null : Date.now(),
       manifest.bytes,
     );
-    if (!filling.isOld) keepSummary(storage, number, manifest);
+    keepSummary(storage, number, manifest);
     if (!isHead) return;
     storage.sql("INSERT INTO heads (domain, number, kv_number) VALUES (?, ?, ?)", domain, number, number);
   };
@@ -105,5 +103,4 @@ function fill(storage: RegistryStorage, world: World, filling: Filling): void {
   const number = first + Math.ceil(filling.domains / 500);
   setMeta(storage, "number", number);
   setMeta(storage, "roster_due", number);
-  if (!filling.isOld) setMeta(storage, "summarised", number);
 }

@@ -13,14 +13,10 @@ const OBJECT = 128_000_000;
 
 export const listings: Suite = {
   name: "listings",
-  run: async (extent, tell) => [
-    ...(await measure(extent, false, tell)),
-    ...(await measure(extent, true, tell)),
-  ],
+  run: measure,
 };
 
-/** @param isOld whether the Registry comes from the release before, which made no summaries */
-async function measure({ isQuick }: Extent, isOld: boolean, tell: Tell): Promise<Measurement[]> {
+async function measure({ isQuick }: Extent, tell: Tell): Promise<Measurement[]> {
   const domains = isQuick ? 5_000 : 100_000;
   const generations = isQuick ? 1_000 : 10_000;
   await using world = await World.make();
@@ -28,27 +24,25 @@ async function measure({ isQuick }: Extent, isOld: boolean, tell: Tell): Promise
     await using edge = await world.serve();
     await world.api(edge, "/v1/registry", "POST");
   }
-  tell(`filling a Registry with ${domains} domains${isOld ? " of the release before" : ""}`);
-  const size = fillRegistry(world, { domains, names: NAMES, generations, isOld });
+  tell(`filling a Registry with ${domains} domains`);
+  const size = fillRegistry(world, { domains, names: NAMES, generations });
   await using edge = await world.serve({ isInspected: true });
   tell("listing");
-  // Only once in a Registry's life, until its alarm has made summaries: then all of the object may be used.
-  const bar = isOld ? OBJECT : OBJECT / 2;
-  const [suffix, name] = isOld ? [".without-summaries", ", of a release without summaries"] : ["", ""];
+  const bar = OBJECT / 2;
   const ofDomains = {
-    id: `listings.domains${suffix}`,
-    what: `${domains.toLocaleString("en")} domains of ${NAMES.toLocaleString("en")} mailboxes${name}`,
+    id: "listings.domains",
+    what: `${domains.toLocaleString("en")} domains of ${NAMES.toLocaleString("en")} mailboxes`,
     detail: { "database bytes": size },
   };
   const ofHistory = {
-    id: `listings.history${suffix}`,
-    what: `${generations.toLocaleString("en")} generations of one domain${name}`,
+    id: "listings.history",
+    what: `${generations.toLocaleString("en")} generations of one domain`,
   };
   const measured = [
     await readPages(edge, world, "/v1/domains", "domains", bar, ofDomains),
     await readPages(edge, world, `/v1/domains/${LONG}/generations`, "generations", bar, ofHistory),
   ];
-  return isOld ? measured : [...measured, await roster(edge, world, domains, tell)];
+  return [...measured, await roster(edge, world, domains, tell)];
 }
 
 /** Reads all pages of a listing; the figure is what the process grew by meanwhile. @param field of the lines */

@@ -64,8 +64,8 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     "each blob has a time of its own",
     registry(
       "missed-in-kv.ts",
-      "domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND (expires IS NULL OR expires = ?)",
-      "domain = ? AND id = ? AND in_kv > 0 AND (SELECT kv_time FROM heads WHERE heads.domain = blobs.domain) < ? AND (expires IS NULL OR expires = ?)",
+      "domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND expires = ?",
+      "domain = ? AND id = ? AND in_kv > 0 AND (SELECT kv_time FROM heads WHERE heads.domain = blobs.domain) < ? AND expires = ?",
     ),
   ),
 ];

@@ -49,15 +49,6 @@ export function addTokens(random: Random, length: number, add: Add): void {
     add(length * (0.3 + 0.7 * random.next()), { kind: "revocation" });
 }
 
-/** Some Registries begin with the release before, and get today's at some time. */
-export function addPast(random: Random, setup: Setup, length: number, add: Add): void {
-  for (let partition = 0; partition < setup.partitions; partition++) {
-    if (!random.chance(0.25)) continue;
-    add(0, { kind: "rollout", partition, release: "previous" });
-    add(random.next() * length, { kind: "rollout", partition, release: "today" });
-  }
-}
-
 /** The Registries get the next release at some time; now and then it is taken back. */
 export function addRollouts(random: Random, setup: Setup, length: number, add: Add): void {
   if (!random.chance(0.4)) return;

@@ -1,7 +1,7 @@
 /** Makes a plan from a seed alone, before anything happens, so that parts can be left out. */
 import { Random } from "../../testing/random.ts";
 import { addEpisodes } from "./episodes.ts";
-import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
+import { addChanges, addIsolates, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
 import { addDayAway, addGoneDomain, addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
 import { addPatches } from "./patches.ts";
@@ -44,7 +44,6 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   addChecks(random, length, checks, scale, steps, add);
   addTokens(random, length, add);
   addReplicas(new Random(seed, "replicas"), setup, length, steps, add);
-  addPast(new Random(seed, "past"), setup, length, add);
   addPatches(new Random(seed, "patches"), setup, length, steps, add);
   addPatterns(new Random(seed, "patterns"), setup, length, add);
   const earliest = prunes ? TIME_BEFORE_SLEEP : 0;

@@ -28,7 +28,7 @@ import { Population } from "./population.ts";
 import { noteAnswer, noteRead } from "./readings.ts";
 
 /** Releases that isolates run, each as often as it stands here. */
-const RELEASES: readonly Release[] = ["next", "previous", "today", "today", "today"];
+const RELEASES: readonly Release[] = ["next", "today", "today", "today"];
 
 /** How long a Registry has a read cached at most. */
 const LONGEST_CACHED = 60_000;

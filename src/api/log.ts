@@ -73,7 +73,7 @@ export interface QuestionAnswer {
   readonly revoked: readonly string[];
   /** The manifest that was wanted; its bytes are null if the domain has no head. */
   readonly wanted: { readonly domain: string; readonly manifest: Uint8Array | null } | null;
-  /** Only where a replica asked. A Registry of an earlier release leaves it out. */
+  /** Only where a replica asked. */
   readonly replica?: ReplicaAnswer;
 }
 

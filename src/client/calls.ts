@@ -26,7 +26,7 @@ export function pageOf(name: RouteName, after: After, params?: Params, filter: P
 }
 
 /**
- * The lines of all pages. An edge that knows no pages answers with everything, and names no next page.
+ * The lines of all pages.
  * @param isLast whether no page is wanted after one that ends with this line
  */
 export async function everyLine<P extends { readonly next: After }, L>(

@@ -223,18 +223,10 @@ export class RollcallClient {
     return this.#newHead(domain, { ...callOf("rollbackDomain", { domain }), json: request });
   }
 
-  /**
-   * What a rollback would make of single changes. Changes nothing.
-   * @returns null from an edge of the previous release, which does not know it
-   */
-  async planRollback(domain: string, to: number): Promise<RollbackPlan | null> {
+  /** What a rollback would make of single changes. Changes nothing. */
+  planRollback(domain: string, to: number): Promise<RollbackPlan> {
     const call = callOf("planRollback", { domain });
-    try {
-      return await this.#call("planRollback", { ...call, path: `${call.path}?to=${to}`, idempotent: true });
-    } catch (error) {
-      if (error instanceof ClientError && error.code === "method_not_allowed") return null;
-      throw error;
-    }
+    return this.#call("planRollback", { ...call, path: `${call.path}?to=${to}`, idempotent: true });
   }
 
   /** Changes the mode of a list, and nothing else. The mode that it has already makes no generation. */

@@ -5,8 +5,7 @@ import type { DomainPolicy } from "./policy.ts";
 /** Raise both when any rule below changes. A manifest made under another version is a fault (law 5). */
 export const CANONICALISER_VERSION = 1;
 /**
- * The version of lists with patterns: the same rules, and the cuts. An earlier release defers such a list. Under 2 a name was
- * not cut again without its subaddress.
+ * The version of lists with patterns: the same rules, and the cuts. Under 2 a name was not cut again without its subaddress.
  */
 export const PATTERN_CANONICALISER = 3;
 

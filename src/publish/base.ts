@@ -53,7 +53,7 @@ export function baseOf(description: DomainDescription, readShard: (id: string) =
     // Names of another generation would be settled without a look at them.
     patched:
       patched?.generation === generation
-        ? decodePatched(fromBase64Url(patched.names), fromBase64Url(patched.at_once ?? ""))
+        ? decodePatched(fromBase64Url(patched.names), fromBase64Url(patched.at_once))
         : null,
     brake: description.brake,
     wouldRefuse: description.would_refuse,

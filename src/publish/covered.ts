@@ -104,7 +104,6 @@ export async function coveredOf(
   { tails, isWhole, count }: NewlyRefused,
   patched: readonly PatchedName[],
 ): Promise<ReadonlySet<number> | null> {
-  // Where there are none, an edge of the previous release need not know what it says.
   if (count === 0 || !isWhole) return null;
   const covered = (await refused?.coveredBy(live, packed, tails)) ?? null;
   for (const { fingerprint } of patched)

@@ -10,7 +10,6 @@ import { getMeta, setAlarmBy, setMeta } from "./meta.ts";
 import type { RegistryPorts, RegistrySettings } from "./ports.ts";
 import { Records } from "./records.ts";
 import { schemaFault } from "./schema.ts";
-import { fillSummaries } from "./summaries.ts";
 import { verifyAndNote } from "./verify-heads.ts";
 
 /** Pause between two runs of pruning, if one was not enough. */
@@ -59,7 +58,6 @@ export async function runAlarm(context: AlarmContext): Promise<void> {
   let isMore = false;
   try {
     isMore = storage.transaction(() => prune(storage, records, clock.now(), settings.history));
-    isMore = storage.transaction(() => fillSummaries(storage)) || isMore;
   } catch {
     // The next alarm tries again; copying must not wait for it.
   }

@@ -1,10 +1,6 @@
-import type { AuditRecord } from "../api/index.ts";
 import type { RegistryStorage, SqlValue } from "./ports.ts";
 import type { AuditLines, AuditPage } from "./protocol.ts";
 import { insert } from "./rows.ts";
-
-/** Lines of the audit trail that an edge of the previous release gets. */
-const AUDIT_LINES = 500;
 
 /** Writes a line of the audit trail. */
 export function writeAudit(
@@ -17,13 +13,6 @@ export function writeAudit(
 ): void {
   insert(storage, "audit", { time, action, made_by: by, subject, detail });
 }
-
-/** The newest lines, newest first. */
-export const readAudit = (storage: RegistryStorage): AuditRecord[] =>
-  storage.sql(
-    `SELECT time, action, made_by AS "by", subject, detail FROM audit ORDER BY seq DESC LIMIT ?`,
-    AUDIT_LINES,
-  ) as unknown as AuditRecord[];
 
 /** Lines that one page looks at, at most: a filter that finds little must not read years at once. */
 const LOOKED_AT = 20_000;

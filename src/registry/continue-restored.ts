@@ -141,7 +141,7 @@ function continueHeads(
 /** KV may have later bytes of a head, and may lack blobs that were replaced since. */
 function copyAllAgain({ storage }: CommitContext): void {
   storage.sql("UPDATE heads SET kv_number = 0, kv_failures = NULL, kv_next = NULL");
-  storage.sql("UPDATE blobs SET in_kv = 0 WHERE expires IS NULL OR expires = ?", NEVER);
+  storage.sql("UPDATE blobs SET in_kv = 0 WHERE expires = ?", NEVER);
   setMeta(storage, "roster_number", 0);
   // The platform may have forgotten the alarm that this says is set.
   setMeta(storage, "alarm", 0);

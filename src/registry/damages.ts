@@ -64,4 +64,8 @@ export const clearDamage = (storage: RegistryStorage, domain: string): void => {
 export const DAMAGE_COLUMN =
   "(SELECT d.detail FROM damages d WHERE d.domain = h.domain AND d.of_head = 1 LIMIT 1) AS damage";
 
+/** What is damaged of the head of a domain, null if nothing is known. */
+export const damageOf = (storage: RegistryStorage, domain: string): string | null =>
+  damageIn(storage.sql(`SELECT ${DAMAGE_COLUMN} FROM heads h WHERE h.domain = ?`, domain)[0] ?? {});
+
 export const damageIn = ({ damage }: SqlRow): string | null => (damage ?? null) as string | null;

@@ -1,7 +1,6 @@
 import { decodeLists, encodeLists, type GuardedList, type SpanBuckets } from "../directory/index.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
-import { replace } from "./rows.ts";
-import { bytesOf } from "./summaries.ts";
+import { bytesOf, replace } from "./rows.ts";
 
 /** A bucket that was written, and is not stored yet. */
 interface Written {

@@ -212,8 +212,7 @@ interface GenerationRow {
 }
 
 /**
- * The lists of a domain's ledger, oldest first, with what was committed without it: by an earlier release, or while it
- * was damaged or missing.
+ * The lists of a domain's ledger, oldest first, with what was committed without it, while it was damaged or missing.
  */
 function* currentLists(context: GuardContext, store: GuardStore): Steps<GuardedList[]> {
   const kept = keptLists(store, context.now);

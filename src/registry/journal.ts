@@ -15,8 +15,7 @@ import { stateIn } from "./net-changes.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import { listedIn } from "./rebuild-shards.ts";
 import type { Records } from "./records.ts";
-import { insert, replace } from "./rows.ts";
-import { bytesOf } from "./summaries.ts";
+import { bytesOf, insert, replace } from "./rows.ts";
 
 /** Rows that a domain's journal has at most. Its oldest are forgotten first. */
 export const MAX_JOURNAL = 500_000;

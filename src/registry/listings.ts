@@ -8,29 +8,30 @@ import type { HeadSummary, Page } from "./protocol.ts";
 import { SUMMARY_COLUMNS, summaryIn } from "./summaries.ts";
 
 /** Domains after `after` in the order of their names, tombstones included. */
-export function listDomains(storage: RegistryStorage, page: Page<string>): HeadSummary[] {
+export function listDomains(storage: RegistryStorage, page: Page<string>): StoredHead[] {
   const rows = storage.sql(
     `${HEADS} WHERE h.domain > ? ORDER BY h.domain LIMIT ?`,
     page.after ?? "",
     page.limit,
   );
-  return rows.map((row) => summaryAt(storage, row));
+  return rows.map(headAt);
 }
 
 /** The same for the named domains that have a head. */
-export const domainsNamed = (storage: RegistryStorage, names: readonly string[]): HeadSummary[] =>
-  names.flatMap((name) =>
-    storage.sql(`${HEADS} WHERE h.domain = ?`, name).map((row) => summaryAt(storage, row)),
-  );
+export const domainsNamed = (storage: RegistryStorage, names: readonly string[]): StoredHead[] =>
+  names.flatMap((name) => storage.sql(`${HEADS} WHERE h.domain = ?`, name).map(headAt));
 
 const HEADS = `SELECT h.domain, h.number, ${SUMMARY_COLUMNS}, ${BRAKE_COLUMNS}, ${DAMAGE_COLUMN}, ${OPEN_COLUMN} FROM heads h
   LEFT JOIN summaries s ON s.domain = h.domain AND s.number = h.number
   LEFT JOIN brakes b ON b.domain = h.domain AND h.deleted IS NULL`;
 
-function summaryAt(storage: RegistryStorage, row: SqlRow): HeadSummary {
-  const { departures: _, ...head } = summaryIn(storage, row.domain as string, row.number as number, row);
+/** A head, but for what is counted in memory. */
+type StoredHead = Omit<HeadSummary, "would_refuse">;
+
+function headAt(row: SqlRow): StoredHead {
+  const { departures: _, ...head } = summaryIn(row.domain as string, row.number as number, row);
   const open_changes = row.open_changes as number;
-  return { ...head, brake: brakeIn(row), open_changes, fault: damageIn(row) ?? head.fault ?? null };
+  return { ...head, brake: brakeIn(row), open_changes, fault: damageIn(row) ?? head.fault };
 }
 
 /** A domain's history before generation `after`, newest first; null if it never had a head. */
@@ -52,7 +53,7 @@ export function listGenerations(
   }
   return rows.map((row) => {
     const { number, action, made_by: by, forced, note } = row;
-    const { generation, time, mode, counts, departures } = summaryIn(storage, domain, number as number, row);
+    const { generation, time, mode, counts, departures } = summaryIn(domain, number as number, row);
     const made = { action, by, forced: forced === 1, note } as Pick<
       GenerationRecord,
       "action" | "by" | "forced" | "note"

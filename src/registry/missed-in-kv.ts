@@ -21,7 +21,7 @@ export function noteMissing(storage: RegistryStorage, domain: string, now: numbe
  */
 export function noteMissingBlob(storage: RegistryStorage, domain: string, id: string, now: number): boolean {
   const lost = storage.sql(
-    "SELECT id FROM blobs WHERE domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND (expires IS NULL OR expires = ?)",
+    "SELECT id FROM blobs WHERE domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND expires = ?",
     domain,
     id,
     now - LOST_AFTER,

@@ -41,11 +41,14 @@ export type Actor = string;
 /** Domains that the actor's token covers, null for all. */
 export type Reach = readonly string[] | null;
 
-/** What a Registry of an earlier release does not say of a head. */
-export type HeadCounts = Partial<Pick<DomainSummary, "brake" | "would_refuse" | "open_changes" | "fault">>;
+/** What is counted or found of a head, beside what its manifest says. */
+export type HeadCounts = Pick<DomainSummary, "brake" | "would_refuse" | "open_changes" | "fault">;
 
-/** A head as the Registry knows it; the edge adds its age, and whether its own key fits. */
-export type HeadSummary = Omit<DomainSummary, "age" | "key_fits" | keyof HeadCounts> & HeadCounts;
+/** What its manifest says of a head. The edge adds its age, and whether its own key fits. */
+export type SaidOfHead = Omit<DomainSummary, "age" | "key_fits" | keyof HeadCounts>;
+
+/** A head as the Registry knows it. */
+export type HeadSummary = SaidOfHead & HeadCounts;
 
 /** A token as the Registry records it; the edge adds whether its own key fits. */
 export type StoredToken = Omit<TokenRecord, "key_fits">;
@@ -135,8 +138,8 @@ export interface PatchedNames extends HeadCounts {
   readonly generation: number;
   readonly manifest: Uint8Array;
   readonly names: Uint8Array;
-  /** Fingerprints of those that were removed with `--now`, one after the other; left out by the previous release. */
-  readonly atOnce?: Uint8Array;
+  /** Fingerprints of those that were removed with `--now`, one after the other. */
+  readonly atOnce: Uint8Array;
 }
 
 export interface RegistryApi {
@@ -192,7 +195,7 @@ export interface RegistryApi {
   /** Newest first. `after` is a generation's number. */
   generations(domain: string, page: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
   keepToken(token: StoredToken, by: Actor): Promise<Result<null>>;
-  /** Oldest first. A Registry of the previous release answers with all of them. */
+  /** Oldest first. @param page all of them, if it is left out */
   tokens(page?: TokenPage): Promise<Result<readonly StoredToken[]>>;
   /**
    * Null if no such token was issued. A Registry that is not initialised keeps the id for when it is, and answers
@@ -211,8 +214,6 @@ export interface RegistryApi {
   verify(after: string | null): Promise<Result<Omit<VerifyResult, "partition">>>;
   /** What isolates counted in the last hour and day. */
   counted(): Promise<Result<readonly Counted[]>>;
-  /** The newest lines, for an edge of the previous release. */
-  audit(): Promise<Result<readonly AuditRecord[]>>;
   auditPage(page: AuditPage): Promise<Result<AuditLines>>;
 }
 
@@ -245,6 +246,5 @@ export const REGISTRY_CALLS = [
   "status",
   "verify",
   "counted",
-  "audit",
   "auditPage",
 ] as const satisfies readonly (keyof RegistryApi)[];

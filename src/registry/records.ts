@@ -42,7 +42,6 @@ export interface ShardSum {
 /**
  * The time at which a blob of the head expires: never. It takes as many octets in a row as any time, and so do a number and its
  * negative, so that SQLite changes a row of a large blob in place. A row that changes its length is written as a whole.
- * Null, in rows of earlier releases, means never, too.
  */
 export const NEVER = 2 ** 47 - 1;
 /**
@@ -147,7 +146,6 @@ export class Records extends VerifiedReads {
     );
     // The rows of these still say that the head names them.
     const isNamed = new Set(left.map(({ id }) => id));
-    // The previous release leaves the number as it is when the head no longer names the blob: the span is then longer.
     this.#storage.sql(
       `UPDATE blobs SET expires = ?, named_from = iif(named_from > 0, named_from, ?)
          WHERE domain = ? AND id IN (SELECT value FROM json_each(?))`,

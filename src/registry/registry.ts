@@ -1,5 +1,4 @@
 import type {
-  AuditRecord,
   CommitRequest,
   CommitResult,
   Counted,
@@ -28,7 +27,7 @@ import {
 } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
-import { auditPage, readAudit } from "./audit.ts";
+import { auditPage } from "./audit.ts";
 import { release } from "./brake.ts";
 import { changesSince } from "./changes-since.ts";
 import { type CommitContext, commitOf, remove } from "./commit.ts";
@@ -36,7 +35,7 @@ import { type CommitHost, commitInSteps, type StepwiseCommit } from "./commit-in
 import { continueRestored, readRoster } from "./continue-restored.ts";
 import type { Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
-import { noteDamage } from "./damages.ts";
+import { damageOf, noteDamage } from "./damages.ts";
 import { Damage, failure, ok, RegistryFailure } from "./failure.ts";
 import { FairQueue } from "./fair-queue.ts";
 import { brakeOf } from "./held-names.ts";
@@ -164,16 +163,16 @@ export class RegistryCore implements RegistryApi {
       const names = encodePatched(rows);
       const atOnce = encodePrints(rows.filter((row) => row.atOnce !== null));
       const { mode, bytes } = head.manifest;
-      const [counts] = withRefused(this.#options.counters, [
-        { domain, mode, brake: brakeOf(this.#storage, domain) },
-      ]);
+      const [refused] = withRefused(this.#options.counters, [{ domain, mode }]);
       return {
         generation: head.number,
         manifest: bytes,
         names,
         atOnce,
         open_changes: Math.min(rows.length, MOST_COUNTED),
-        ...counts,
+        fault: damageOf(this.#storage, domain),
+        brake: brakeOf(this.#storage, domain),
+        would_refuse: refused?.would_refuse ?? null,
       };
     });
   }
@@ -200,10 +199,6 @@ export class RegistryCore implements RegistryApi {
 
   async revocations(): Promise<Result<readonly Revocation[]>> {
     return this.#answer(() => listRevocations(this.#storage));
-  }
-
-  async audit(): Promise<Result<readonly AuditRecord[]>> {
-    return this.#answer(() => readAudit(this.#storage));
   }
 
   async auditPage(page: AuditPage): Promise<Result<AuditLines>> {
@@ -390,7 +385,7 @@ export class RegistryCore implements RegistryApi {
     return this.#options.ports.clock.now();
   }
 
-  /** @param reach all domains, where an edge of the previous release does not say, or no token asks */
+  /** @param reach all domains, where no token asks */
   #context(reach: Reach = null): CommitContext {
     return {
       storage: this.#storage,

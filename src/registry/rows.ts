@@ -19,3 +19,7 @@ function write(verb: string, storage: RegistryStorage, table: string, row: NewRo
     ...Object.values(row),
   );
 }
+
+/** The octets of a column. SQLite gives each row a buffer of its own, so a view is enough. */
+export const bytesOf = (value: unknown): Uint8Array =>
+  value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer);

@@ -14,136 +14,115 @@ export interface Migration {
 
 const META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID";
 
-/** All that existed before versions were stored. */
 const FIRST_TABLES = [
-  `CREATE TABLE IF NOT EXISTS heads (
+  `CREATE TABLE heads (
      domain TEXT PRIMARY KEY, number INTEGER NOT NULL, deleted INTEGER, alias TEXT,
-     kv_number INTEGER NOT NULL DEFAULT 0, kv_time INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS heads_by_number ON heads (number)`,
-  `CREATE TABLE IF NOT EXISTS generations (
+     kv_number INTEGER NOT NULL DEFAULT 0, kv_time INTEGER NOT NULL DEFAULT 0, kv_failures INTEGER,
+     kv_next INTEGER) WITHOUT ROWID`,
+  `CREATE INDEX heads_by_number ON heads (number)`,
+  `CREATE TABLE generations (
      domain TEXT NOT NULL, number INTEGER NOT NULL, time INTEGER NOT NULL, action TEXT NOT NULL,
      made_by TEXT NOT NULL, forced INTEGER NOT NULL, note TEXT, accepted INTEGER NOT NULL,
      superseded INTEGER, manifest BLOB NOT NULL, PRIMARY KEY (domain, number)) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS generations_superseded ON generations (superseded)`,
-  `CREATE TABLE IF NOT EXISTS blobs (
+  `CREATE INDEX generations_superseded ON generations (superseded)`,
+  // `named_from`: the generation with which the head began to name it; negative: the head does not name it any more.
+  `CREATE TABLE blobs (
      domain TEXT NOT NULL, id TEXT NOT NULL, bytes BLOB NOT NULL, bits INTEGER NOT NULL, place INTEGER NOT NULL,
      active INTEGER NOT NULL, disabled INTEGER NOT NULL, full INTEGER NOT NULL, moved INTEGER NOT NULL,
-     expires INTEGER, in_kv INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (domain, id))`,
-  `CREATE INDEX IF NOT EXISTS blobs_expires ON blobs (expires)`,
-  `CREATE TABLE IF NOT EXISTS tokens (
+     expires INTEGER NOT NULL, in_kv INTEGER NOT NULL DEFAULT 0, named_from INTEGER NOT NULL,
+     PRIMARY KEY (domain, id))`,
+  `CREATE INDEX blobs_expires ON blobs (expires)`,
+  `CREATE TABLE tokens (
      id TEXT PRIMARY KEY, role TEXT NOT NULL, domains TEXT, expires INTEGER, created INTEGER NOT NULL,
-     note TEXT) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS revocations (
+     note TEXT, key_id TEXT NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE revocations (
      id TEXT PRIMARY KEY, number INTEGER NOT NULL, time INTEGER NOT NULL, expires INTEGER) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS audit (
+  `CREATE TABLE audit (
      seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, action TEXT NOT NULL, made_by TEXT NOT NULL,
      subject TEXT NOT NULL, detail TEXT)`,
-  `CREATE TABLE IF NOT EXISTS guard_ledgers (
+  `CREATE TABLE guard_ledgers (
      domain TEXT PRIMARY KEY, updated INTEGER NOT NULL, bits INTEGER NOT NULL, lists BLOB NOT NULL) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS guard_ledgers_updated ON guard_ledgers (updated)`,
-  `CREATE TABLE IF NOT EXISTS guard_spans (
+  `CREATE INDEX guard_ledgers_updated ON guard_ledgers (updated)`,
+  `CREATE TABLE guard_spans (
      domain TEXT NOT NULL, bucket INTEGER NOT NULL, spans INTEGER NOT NULL, newest INTEGER NOT NULL,
      bytes BLOB NOT NULL, PRIMARY KEY (domain, bucket))`,
-  `CREATE TABLE IF NOT EXISTS counters (bucket INTEGER PRIMARY KEY, packed TEXT NOT NULL)`,
+  // `refused`: sketches of distinct names that a softer mode did not refuse.
+  `CREATE TABLE counters (bucket INTEGER PRIMARY KEY, packed TEXT NOT NULL, refused TEXT)`,
   // Names that left and were asked for, as sketches by domain and group.
-  `CREATE TABLE IF NOT EXISTS asked_leavers (
+  `CREATE TABLE asked_leavers (
      minute INTEGER NOT NULL, part INTEGER NOT NULL, packed TEXT NOT NULL, PRIMARY KEY (minute, part))`,
-  `CREATE TABLE IF NOT EXISTS kv_deletions (key TEXT PRIMARY KEY) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS kv_replaced (
+  `CREATE TABLE kv_deletions (key TEXT PRIMARY KEY, failures INTEGER, next INTEGER) WITHOUT ROWID`,
+  `CREATE TABLE kv_replaced (
      domain TEXT NOT NULL, id TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (domain, id)) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS kv_replaced_since ON kv_replaced (since)`,
-  // What listings show of a generation, so that they need not read its manifest.
-  `CREATE TABLE IF NOT EXISTS summaries (
+  `CREATE INDEX kv_replaced_since ON kv_replaced (since)`,
+  // What listings show of a generation, so that they need not read its manifest. `refuses_from`: the end of a list-wide
+  // grace that it began in. `groups`: the grid, and the numbers of groups of names that left; null: nobody did.
+  `CREATE TABLE summaries (
      domain TEXT NOT NULL, number INTEGER NOT NULL, time INTEGER NOT NULL, mode TEXT NOT NULL,
      active INTEGER NOT NULL, disabled INTEGER NOT NULL, "full" INTEGER NOT NULL, moved INTEGER NOT NULL,
      departures INTEGER NOT NULL, alias TEXT, deleted_until INTEGER, epoch INTEGER NOT NULL, key_id TEXT NOT NULL,
-     canonicaliser INTEGER NOT NULL, bits INTEGER NOT NULL, PRIMARY KEY (domain, number)) WITHOUT ROWID`,
-  `CREATE TRIGGER IF NOT EXISTS generations_gone AFTER DELETE ON generations BEGIN
+     canonicaliser INTEGER NOT NULL, bits INTEGER NOT NULL, patterns INTEGER NOT NULL, refuses_from INTEGER,
+     groups TEXT, PRIMARY KEY (domain, number)) WITHOUT ROWID`,
+  `CREATE TRIGGER generations_gone AFTER DELETE ON generations BEGIN
      DELETE FROM summaries WHERE domain = OLD.domain AND number = OLD.number; END`,
   // Few domains wait for KV, are aliases or are deleted: these find them without reading all heads.
-  `CREATE INDEX IF NOT EXISTS heads_waiting ON heads (number) WHERE kv_number < number`,
-  `CREATE INDEX IF NOT EXISTS heads_by_alias ON heads (alias) WHERE alias IS NOT NULL`,
-  `CREATE INDEX IF NOT EXISTS heads_deleted ON heads (deleted) WHERE deleted IS NOT NULL`,
+  `CREATE INDEX heads_waiting ON heads (number) WHERE kv_number < number`,
+  `CREATE INDEX heads_by_alias ON heads (alias) WHERE alias IS NOT NULL`,
+  `CREATE INDEX heads_deleted ON heads (deleted) WHERE deleted IS NOT NULL`,
   // What single changes did to each name since the last publish. A state of -1: not listed. `at_once`: the spelling under
   // which it was removed with --now.
-  `CREATE TABLE IF NOT EXISTS patched_names (
+  `CREATE TABLE patched_names (
      domain TEXT NOT NULL, fingerprint BLOB NOT NULL, was INTEGER NOT NULL, state INTEGER NOT NULL,
-     number INTEGER NOT NULL, PRIMARY KEY (domain, fingerprint)) WITHOUT ROWID`,
+     number INTEGER NOT NULL, at_once TEXT, PRIMARY KEY (domain, fingerprint)) WITHOUT ROWID`,
   // What is open no more, or was changed again: it was so from `number` up to, but not including, `ended`, which never
   // falls from one row to the next. `holds`: 1 while a removal with --now still counts that a list has settled.
-  `CREATE TABLE IF NOT EXISTS settled_names (
+  `CREATE TABLE settled_names (
      domain TEXT NOT NULL, seq INTEGER NOT NULL, ended INTEGER NOT NULL, fingerprint BLOB NOT NULL,
      was INTEGER NOT NULL, state INTEGER NOT NULL, number INTEGER NOT NULL, at_once TEXT, holds INTEGER,
      PRIMARY KEY (domain, seq)) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS settled_names_in_force ON settled_names (domain, fingerprint) WHERE holds = 1`,
+  `CREATE INDEX settled_names_in_force ON settled_names (domain, fingerprint) WHERE holds = 1`,
   // Up to which generation a domain's oldest rows of these were forgotten, because there were too many.
-  `CREATE TABLE IF NOT EXISTS forgotten_names (domain TEXT PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE forgotten_names (domain TEXT PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID`,
   // Results of single changes, for a client that sends one again.
-  `CREATE TABLE IF NOT EXISTS patch_keys (
+  `CREATE TABLE patch_keys (
      seq INTEGER PRIMARY KEY AUTOINCREMENT, domain TEXT NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL,
      digest TEXT NOT NULL, result TEXT NOT NULL)`,
-  `CREATE UNIQUE INDEX IF NOT EXISTS patch_keys_by_key ON patch_keys (domain, key)`,
-  `CREATE INDEX IF NOT EXISTS patch_keys_by_time ON patch_keys (time)`,
+  `CREATE UNIQUE INDEX patch_keys_by_key ON patch_keys (domain, key)`,
+  `CREATE INDEX patch_keys_by_time ON patch_keys (time)`,
   // Generations that name a blob which the head no longer names: from `first` up to, but not including, `end`.
-  `CREATE TABLE IF NOT EXISTS blob_spans (
+  `CREATE TABLE blob_spans (
      domain TEXT NOT NULL, id TEXT NOT NULL, first INTEGER NOT NULL, "end" INTEGER NOT NULL,
      PRIMARY KEY (domain, id, first)) WITHOUT ROWID`,
   // Blobs that the head left with the generation `number`, until their own rows say so.
-  `CREATE TABLE IF NOT EXISTS left_blobs (
+  `CREATE TABLE left_blobs (
      domain TEXT NOT NULL, id TEXT NOT NULL, number INTEGER NOT NULL, since INTEGER NOT NULL,
      PRIMARY KEY (domain, id)) WITHOUT ROWID`,
   // What the brake holds, and why.
-  `CREATE TABLE IF NOT EXISTS brakes (
+  `CREATE TABLE brakes (
      domain TEXT PRIMARY KEY, held INTEGER NOT NULL, since INTEGER NOT NULL, gone INTEGER NOT NULL,
      asked INTEGER NOT NULL) WITHOUT ROWID`,
   // Keys of later epochs, each given to one token.
-  `CREATE TABLE IF NOT EXISTS key_grants (
+  `CREATE TABLE key_grants (
      domain TEXT NOT NULL, epoch INTEGER NOT NULL, token TEXT NOT NULL, time INTEGER NOT NULL,
      used INTEGER NOT NULL, PRIMARY KEY (domain, epoch)) WITHOUT ROWID`,
   // What was found damaged, until it is put right. `of_head`: 1 where the head cannot be used.
-  `CREATE TABLE IF NOT EXISTS damages (
+  `CREATE TABLE damages (
      domain TEXT NOT NULL, detail TEXT NOT NULL, of_head INTEGER NOT NULL, since INTEGER NOT NULL,
      logged INTEGER NOT NULL, PRIMARY KEY (domain, detail)) WITHOUT ROWID`,
   // Uploaded shards that no commit names yet, and who uploaded them.
-  `CREATE TABLE IF NOT EXISTS uploads (
+  `CREATE TABLE uploads (
      domain TEXT NOT NULL, id TEXT NOT NULL, made_by TEXT NOT NULL, bytes INTEGER NOT NULL, expires INTEGER NOT NULL,
      PRIMARY KEY (domain, id)) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS uploads_by_token ON uploads (made_by)`,
-  `CREATE INDEX IF NOT EXISTS uploads_expires ON uploads (expires)`,
+  `CREATE INDEX uploads_by_token ON uploads (made_by)`,
+  `CREATE INDEX uploads_expires ON uploads (expires)`,
   // Octets of a domain's blobs and manifests, when they were last measured.
-  `CREATE TABLE IF NOT EXISTS usage (
+  `CREATE TABLE usage (
      domain TEXT PRIMARY KEY, bytes INTEGER NOT NULL, measured INTEGER NOT NULL) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS generations_patched ON generations (superseded) WHERE action = 'patch'`,
+  `CREATE INDEX generations_patched ON generations (superseded) WHERE action = 'patch'`,
 ];
 
-/** Columns that were added to some of these tables later. */
-const LATER_COLUMNS = [
-  ["heads", "kv_failures", "INTEGER"],
-  ["heads", "kv_next", "INTEGER"],
-  ["kv_deletions", "failures", "INTEGER"],
-  ["kv_deletions", "next", "INTEGER"],
-  ["tokens", "key_id", "TEXT"],
-  ["patched_names", "at_once", "TEXT"],
-  // The generation with which the head began to name a blob; null: in an earlier release.
-  ["blobs", "named_from", "INTEGER"],
-  // Patterns of the list; null: made by an earlier release, which knew none.
-  ["summaries", "patterns", "INTEGER"],
-  // The end of a list-wide grace that the generation began in.
-  ["summaries", "refuses_from", "INTEGER"],
-  // Sketches of distinct names.
-  ["counters", "refused", "TEXT"],
-  // Groups of names that left, by their numbers, and the grid before them; null: nobody did.
-  ["summaries", "groups", "TEXT"],
-] as const;
-
-/** Brings any state without a stored version to version 1: an empty one, or one of any release before versions. */
 function createFirstTables(storage: RegistryStorage): void {
   for (const statement of FIRST_TABLES) storage.sql(statement);
-  for (const [table, column, type] of LATER_COLUMNS) {
-    const columns = storage.sql(`PRAGMA table_info(${table})`);
-    if (columns.some(({ name }) => name === column)) continue;
-    storage.sql(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`);
-  }
 }
 
 /** In order; the first leads to version 1. */
@@ -161,20 +140,6 @@ const storedVersion = (storage: RegistryStorage): number => getMeta(storage, "sc
  */
 export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void {
   storage.sql(META);
-  // Step 1 grows until its first release: a state of an earlier build gets what it lacks.
-  const lacks = (table: string, column: string): boolean =>
-    !storage.sql(`PRAGMA table_info(${table})`).some(({ name }) => name === column);
-  const isEarlier = (): boolean =>
-    lacks("blob_spans", "id") ||
-    lacks("summaries", "refuses_from") ||
-    lacks("summaries", "groups") ||
-    lacks("brakes", "domain") ||
-    lacks("left_blobs", "id") ||
-    lacks("settled_names", "domain") ||
-    lacks("damages", "domain") ||
-    lacks("key_grants", "domain") ||
-    lacks("usage", "domain");
-  if (storedVersion(storage) === 1 && isEarlier()) storage.transaction(() => createFirstTables(storage));
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {
     for (const { run } of migrations.slice(storedVersion(storage))) run(storage);

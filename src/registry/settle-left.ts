@@ -26,7 +26,7 @@ export function settleLeft(
   const named = new Map<string, ReadonlySet<string>>();
   for (const { domain, id, number, since } of left) {
     if (!named.has(domain)) named.set(domain, new Set(records.namedByHead(domain)));
-    // A blob of the head must not expire, whatever an earlier release did meanwhile.
+    // A blob of the head must never expire.
     if (!named.get(domain)?.has(id)) settle(storage, domain, id, number, since + history);
     storage.sql("DELETE FROM left_blobs WHERE domain = ? AND id = ?", domain, id);
   }

@@ -12,7 +12,7 @@ import {
 } from "../directory/index.ts";
 import { Damage } from "./failure.ts";
 import type { RegistryStorage } from "./ports.ts";
-import { bytesOf } from "./summaries.ts";
+import { bytesOf } from "./rows.ts";
 
 /** A domain's head. Its manifest is what was made, or of another key: then nothing may be made from it. */
 export interface Head {

@@ -120,7 +120,7 @@ describe("the newest state that a bridge knows", () => {
       [[1, 9], [1, 8], 9],
       [[2, 3], [1, 8], 3],
       [[1, 9], [2, 3], 3],
-      // An edge of the previous release names no log.
+      // No answer named a log.
       [[0, 9], [1, 8], 9],
       [[0, 7], [1, 8], 8],
     ] as const) {

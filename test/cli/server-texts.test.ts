@@ -88,7 +88,7 @@ describe("all commands that ask an edge", () => {
     role: "publish",
     domains: [FORGED],
     note: FORGED,
-    key_id: null,
+    key_id: FORGED,
     key_fits: true,
   };
   it.each([

@@ -300,16 +300,6 @@ describe("the Registry", () => {
       revoked: [],
     });
   });
-
-  it("of the previous release lists everything, and its answer is used as it is", async () => {
-    const world = await published(0);
-    const answer = { ok: true, value: await question(world, { since: null, want: null }) };
-    world.registry().fault = () => ({ kind: "replaced", answer });
-    const refusal = await ask(world, `nobody@${D}`);
-    expect(refusal).toMatchObject({ verdict: "unknown", action: "reject" });
-    expect(refusal.questions()).toHaveLength(1);
-    expect(refusal.keys()).toEqual([`domain/${D}`]);
-  });
 });
 
 describe("many checks in a cold isolate", () => {

@@ -9,12 +9,9 @@ import {
 } from "../../src/api/index.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import { RegistryCore } from "../../src/registry/registry.ts";
-import { migrate } from "../../src/registry/schema.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
-import { RegistryObject } from "../../testing/registry-object.ts";
-import { VirtualTime } from "../../testing/virtual-time.ts";
-import { MINUTE, must, SECOND, World } from "../../testing/world.ts";
+import { must, World } from "../../testing/world.ts";
 
 const D = "example.com";
 const PLACE = { partition: 0, partitions: 1 };
@@ -51,12 +48,6 @@ describe("a listing", () => {
     return { core, manifests };
   }
 
-  /** The state that an earlier release leaves: without summaries. */
-  const forget = (): void => {
-    world.registry().sql("DELETE FROM summaries");
-    world.registry().sql("DELETE FROM meta WHERE name LIKE 'summari%'");
-  };
-
   const publishMany = async (): Promise<void> => {
     for (let i = 0; i < 7; i++) await world.publish(isolate, `d${i}.example`, people(3 + i));
     for (let i = 0; i < 7; i++) await world.publish(isolate, D, people(20 + i));
@@ -71,61 +62,6 @@ describe("a listing", () => {
     expect(await core.domains({ after: "d1.example", limit: 2 })).toMatchObject({ value: { length: 2 } });
     expect(await core.question({ since: null, want: null })).toMatchObject({ ok: true });
     expect(manifests).toEqual([]);
-  });
-
-  it("is the same if an earlier release made the generations, and then reads one manifest at a time", async () => {
-    await publishMany();
-    const { core, manifests } = watched();
-    const [domains, generations] = [await core.domains(ALL), await core.generations(D, ALL)];
-    forget();
-    expect(await core.domains(ALL)).toEqual(domains);
-    expect(await core.generations(D, ALL)).toEqual(generations);
-    expect(manifests.length).toBe(8 + 7);
-    for (const statement of manifests) expect(statement).toMatch(/WHERE domain = \? AND number = \?$/);
-  });
-
-  it("has its summaries made in the background for what an earlier release made, before and in between", async () => {
-    await publishMany();
-    const { core, manifests } = watched();
-    const told = async (): Promise<unknown> => [await core.domains(ALL), await core.generations(D, ALL)];
-    const before = await told();
-    const lacking = (): number =>
-      world
-        .registry()
-        .sql(
-          "SELECT count(*) AS n FROM generations g LEFT JOIN summaries s USING (domain, number) WHERE s.domain IS NULL",
-        )[0]?.n as number;
-    forget();
-    await world.clock.run(world.registry().core({ partition: 0, partitions: 0 }).alarm());
-    expect(lacking()).toBe(0);
-    expect(await told()).toEqual(before);
-    expect(manifests).toEqual([]);
-    // An earlier release was active in between, and made no summaries of its commits.
-    await world.publish(isolate, D, people(40));
-    await world.publish(isolate, "d5.example", people(40));
-    world.registry().sql("DELETE FROM summaries WHERE number > 15");
-    expect(lacking()).toBe(2);
-    await world.clock.advance(MINUTE);
-    expect(lacking()).toBe(0);
-  });
-
-  it("is filled in bounded steps, however many generations and domains there are", async () => {
-    await world.publish(isolate, "a.example", ["alice"]);
-    await world.publish(isolate, D, ["alice"]);
-    await world.clock.advance(MINUTE);
-    // A thousand generations of one domain without a head.
-    world.registry().sql(`WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 1002)
-      INSERT INTO generations SELECT domain, i, time, action, made_by, forced, note, accepted, 1e15, manifest
-      FROM generations, n WHERE domain = 'example.com'`);
-    const { core, manifests } = watched();
-    forget();
-    world.registry().sql("UPDATE meta SET value = 9 WHERE name = 'number'");
-    const perRun: number[] = [];
-    for (let run = 0; run < 6; run++) {
-      await world.clock.run(core.alarm());
-      perRun.push(manifests.splice(0).filter((it) => /number = \?$/.test(it)).length);
-    }
-    expect(perRun).toEqual([250, 250, 250, 250, 2, 0]);
   });
 
   it("loses the summaries of pruned generations, whichever release prunes", async () => {
@@ -203,8 +139,8 @@ describe("a listing", () => {
     );
     world.registry().sql(
       `INSERT INTO summaries (domain, number, time, mode, active, disabled, "full", moved, departures, alias,
-       deleted_until, epoch, key_id, canonicaliser, bits) SELECT h.domain, 1, time, mode, active, disabled, "full", moved, departures, s.alias,
-       deleted_until, epoch, key_id, canonicaliser, bits FROM heads h, summaries s WHERE h.domain != '${D}'`,
+       deleted_until, epoch, key_id, canonicaliser, bits, patterns) SELECT h.domain, 1, time, mode, active, disabled, "full", moved, departures, s.alias,
+       deleted_until, epoch, key_id, canonicaliser, bits, patterns FROM heads h, summaries s WHERE h.domain != '${D}'`,
     );
     expect(await isolate.call("/v1/domains")).toMatchObject({
       status: 400,
@@ -218,17 +154,6 @@ describe("a listing", () => {
     expect((await must(isolate.call("/v1/domains"))).body).toMatchObject({
       domains: { length: MAX_WHOLE },
       next: null,
-    });
-  });
-
-  it("of a Registry of an earlier release, which has no pages, is split into pages", async () => {
-    for (let i = 0; i < 5; i++) await world.publish(isolate, `d${i}.example`, ["alice"]);
-    const whole = await world.registry().core(PLACE).domains(ALL);
-    world.registry().fault = ({ method }) =>
-      method === "domains" ? { kind: "replaced", answer: whole } : undefined;
-    expect((await must(isolate.call("/v1/domains?limit=2&after=d1.example"))).body).toMatchObject({
-      domains: [{ domain: "d2.example" }, { domain: "d3.example" }],
-      next: "d3.example",
     });
   });
 });
@@ -249,41 +174,5 @@ describe("a Registry of many domains", () => {
         seen.add(String(detail));
     }
     expect([...seen].filter((each) => !/INDEX/.test(each))).toEqual([]);
-  });
-});
-
-describe("tables of the previous release", () => {
-  it("get the newer columns, keep their rows, and can still be written by that release", async () => {
-    const clock = new VirtualTime();
-    const object = new RegistryObject({ clock, alarm: async () => undefined, alarmDelay: () => 0 });
-    for (const [table, column] of [
-      ["heads", "kv_failures"],
-      ["heads", "kv_next"],
-      ["kv_deletions", "failures"],
-      ["kv_deletions", "next"],
-    ]) {
-      object.sql(`ALTER TABLE ${table} DROP COLUMN ${column}`);
-    }
-    object.sql("DROP TRIGGER generations_gone");
-    object.sql("DROP TABLE summaries");
-    object.sql("DELETE FROM meta WHERE name = 'schema'");
-    object.sql("INSERT INTO heads (domain, number) VALUES ('a.example', 1)");
-    object.sql("INSERT INTO kv_deletions (key) VALUES ('domain/b.example')");
-    migrate(object.storage());
-    migrate(object.storage());
-    expect(object.sql("SELECT domain, number, kv_next FROM heads")).toEqual([
-      { domain: "a.example", number: 1, kv_next: null },
-    ]);
-    expect(object.sql("SELECT key, next FROM kv_deletions")).toEqual([
-      { key: "domain/b.example", next: null },
-    ]);
-    // The statements of that release.
-    object.sql(
-      `INSERT INTO generations (domain, number, time, action, made_by, forced, note, accepted, superseded, manifest)
-       VALUES ('a.example', 1, ${SECOND}, 'commit', 'admin', 0, NULL, 0, NULL, x'00')`,
-    );
-    object.sql("INSERT OR IGNORE INTO kv_deletions (key) VALUES ('domain/c.example')");
-    object.sql("DELETE FROM generations WHERE domain = 'a.example'");
-    expect(object.sql("SELECT * FROM summaries")).toEqual([]);
   });
 });

@@ -130,8 +130,8 @@ describe("shards that a commit replaced", () => {
     const ids = Array.from({ length: 1_700 }, (_, i) => i.toString(16).padStart(64, "0"));
     for (const id of ids) {
       registry.sql(
-        `INSERT INTO blobs (domain, id, bytes, bits, place, active, disabled, full, moved, expires, in_kv)
-           VALUES (?, ?, x'00', 0, 0, 0, 0, 0, 0, ?, 1)`,
+        `INSERT INTO blobs (domain, id, bytes, bits, place, active, disabled, full, moved, expires, in_kv, named_from)
+           VALUES (?, ?, x'00', 0, 0, 0, 0, 0, 0, ?, 1, -1)`,
         D,
         id,
         world.clock.now() + 30 * DAY,

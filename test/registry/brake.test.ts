@@ -303,7 +303,7 @@ describe("names that are held", () => {
       by: "somebody",
       note: "20 names that left are refused",
     });
-    const lines = accepted(await desk.core.audit()).map(({ action, by, subject }) => [action, by, subject]);
+    const lines = (await desk.trail()).map(({ action, by, subject }) => [action, by, subject]);
     expect(lines.slice(0, 2)).toEqual([
       ["release", "somebody", D],
       ["brake", "registry", D],
@@ -597,5 +597,5 @@ const tokenOf = (id: string) => ({
   created: 0,
   revoked: null,
   note: null,
-  key_id: null,
+  key_id: "0123456789abcdef",
 });

@@ -60,7 +60,7 @@ describe("a commit", () => {
       { generation: 2, action: "commit", by: "tester", forced: true, note: null },
       { generation: 1, action: "commit", by: "tester", forced: false, note: "first" },
     ]);
-    const trail = accepted(await desk.core.audit()).filter(({ action }) => action === "commit");
+    const trail = (await desk.trail()).filter(({ action }) => action === "commit");
     expect(trail.map(({ detail }) => detail)).toEqual([
       "generation 2: active 1, disabled 0, full 0, moved 0; override",
       "generation 1: active 1, disabled 1, full 1, moved 1; first",

@@ -138,7 +138,7 @@ describe("the ledger", () => {
   describe("that lacks a commit under another spelling", () => {
     const tables = ["guard_ledgers", "guard_spans"] as const;
 
-    /** Commits it without the ledger, as an earlier release did. */
+    /** Commits it without the ledger. */
     async function publishWithout(list: readonly string[]): Promise<void> {
       const before = tables.map((table) => sql(`SELECT * FROM ${table}`));
       await desk.publish(list, { policy: { case: "sensitive" }, force: true });

@@ -64,7 +64,7 @@ describe("a later key", () => {
     await desk.publish(people(10));
     await grant("owner");
     await grant("owner");
-    const lines = accepted(await desk.core.audit()).filter(({ action }) => action === "key");
+    const lines = (await desk.trail()).filter(({ action }) => action === "key");
     expect(lines).toMatchObject([{ by: "owner", subject: D, detail: expect.stringContaining("epoch 2") }]);
     await desk.remove();
     expect(await grant("owner")).toBe(2);

@@ -150,7 +150,7 @@ describe("a token whose record is damaged", () => {
         created: 0,
         revoked: null,
         note: null,
-        key_id: null,
+        key_id: "0123456789abcdef",
       }) as const;
     accepted(await core().keepToken(token("a"), "admin"));
     accepted(await core().keepToken(token("b"), "admin"));

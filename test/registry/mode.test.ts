@@ -36,7 +36,7 @@ describe("a change of mode", () => {
       forced: false,
       note: "enforce to observe: panic",
     });
-    const lines = accepted(await desk.core.audit());
+    const lines = await desk.trail();
     expect(lines.find(({ action }) => action === "mode")).toMatchObject({ by: "tester", subject: D });
   });
 

@@ -274,7 +274,7 @@ describe("single changes", () => {
       for (const row of shards().values()) expect(row.expires).toBe(NEVER);
     });
 
-    it("are kept if the head names them, even if an earlier release left the note that it does not", async () => {
+    it("are kept if the head names them, even if a note says that it does not", async () => {
       await patch({ new: ACTIVE });
       sql("INSERT OR REPLACE INTO left_blobs SELECT domain, id, 1, 0 FROM blobs WHERE named_from = 2");
       await desk.world.clock.advance(2 * HOUR);

@@ -69,10 +69,10 @@ describe("a commit with patterns", () => {
     await desk.publish([...NAMES, "ticket-*", "case-*"]);
     const [summary] = accepted(await desk.core.domains({ after: null, limit: 10 }));
     expect(summary).toMatchObject({ patterns: 2, counts: { active: 10 } });
-    expect(accepted(await desk.core.audit())[0]?.detail).toMatch(/moved 0, patterns 2/);
+    expect((await desk.trail())[0]?.detail).toMatch(/moved 0, patterns 2/);
     await desk.publish(NAMES, { force: true });
     expect(accepted(await desk.core.domains({ after: null, limit: 10 }))[0]).toMatchObject({ patterns: 0 });
-    expect(accepted(await desk.core.audit())[0]?.detail).not.toMatch(/patterns/);
+    expect((await desk.trail())[0]?.detail).not.toMatch(/patterns/);
   });
 
   const table = (entries: ReadonlyMap<number, number>, bits = 0): string =>

@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import type {
+  AuditRecord,
   CommitResult,
   DomainCommit,
   HeadResult,
@@ -48,6 +49,11 @@ export class Desk {
   async open(): Promise<this> {
     accepted(await this.world.clock.run(this.core.initialise("tester")));
     return this;
+  }
+
+  /** The newest lines of the audit trail, newest first. */
+  async trail(): Promise<readonly AuditRecord[]> {
+    return accepted(await this.core.auditPage({ before: null, limit: 500, filter: {} })).lines;
   }
 
   /** A domain's part of a commit, planned against its present head, with its shards uploaded. */

@@ -1,13 +1,22 @@
-import type { CommitRequest, DomainCommit, DomainDescription, ErrorBody } from "../../src/api/index.ts";
+import type {
+  CommitRequest,
+  DomainCommit,
+  DomainDescription,
+  ErrorBody,
+  PlanRequest,
+} from "../../src/api/index.ts";
 import { createClient, type RollcallClient } from "../../src/client/index.ts";
 import {
+  acceptedCount,
   CANONICALISER_VERSION,
   type Counts,
   DEFAULT_POLICY,
   type DomainKey,
   decodeShard,
+  decodeTails,
   deriveDomainKey,
   fromBase64Url,
+  guardRefusal,
   patternCount,
   toBase64Url,
   utf8,
@@ -22,7 +31,8 @@ export const keyOf = (domain: string, epoch = 1): DomainKey =>
 export type Intercept = (method: string, path: string) => Response | "lose the answer" | undefined;
 
 /**
- * The publishing side of an edge in memory, behind `fetch`: heads, shards and commits, without a guard. test/cli tests the rest against the real edge.
+ * The publishing side of an edge in memory, behind `fetch`: heads, shards, commits, and plans, whose guard knows the head alone.
+ * test/cli tests the rest against the real edge.
  */
 export class MemoryEdge {
   readonly heads = new Map<string, DomainDescription>();
@@ -71,6 +81,7 @@ export class MemoryEdge {
   #answer(method: string, path: string, body: unknown): Response {
     const [, domain = "", what, id = ""] =
       /^\/v1\/domains\/([^/]+)(?:\/(key|shards|generations)(?:\/(.+))?)?$/.exec(path) ?? [];
+    if (path === "/v1/plans") return this.#plan(JSON.parse(body as string) as PlanRequest);
     if (path === "/v1/commits") return this.#commit(JSON.parse(body as string) as CommitRequest);
     if (what === "key") return this.#key(domain);
     if (what === "generations") return this.#history(domain);
@@ -112,6 +123,28 @@ export class MemoryEdge {
       canonicaliser: CANONICALISER_VERSION,
       partition: 0,
     });
+  }
+
+  #plan({ domains }: PlanRequest): Response {
+    const refusals: Record<string, string> = {};
+    for (const { domain, expect, key_id, names, accepted: remaining } of domains) {
+      const head = this.heads.get(domain);
+      if (head === undefined || head.generation !== expect)
+        return failed(409, { code: "conflict", message: "moved", domain, head: head?.generation ?? null });
+      const accepted = acceptedCount(head.counts);
+      const lost = "gone" in names ? decodeTails(fromBase64Url(names.gone)).length : accepted;
+      const refusal = guardRefusal({
+        lists: key_id === head.key_id ? [{ generation: expect, accepted, lost, lostBefore: 0 }] : null,
+        accepted,
+        remaining,
+        uncountable: [],
+        mayBeEmpty: head.policy.catchall,
+        hasPatterns: false,
+        share: head.policy.guard,
+      });
+      if (refusal !== null) refusals[domain] = refusal;
+    }
+    return Response.json({ refusals });
   }
 
   #commit(request: CommitRequest): Response {
@@ -163,7 +196,7 @@ export class MemoryEdge {
       departures: 0,
       patterns: patternCount(patterns === null ? null : fromBase64Url(patterns)),
       pattern_table: patterns,
-      patched: null,
+      patched: { generation, names: "", at_once: "" },
       kv: { state: "equal", generation },
     };
   }

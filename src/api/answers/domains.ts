@@ -24,11 +24,10 @@ const summary = {
   epoch: whole,
   key_id: text,
   /**
-   * Whether it is the edge's key for this domain, null from an edge that does not say. If it is not, every check of the
-   * domain is deferred (law 5).
+   * Whether it is the edge's key for this domain. If it is not, every check of the domain is deferred (law 5).
    */
-  key_fits: orNull(flag),
-  /** Patterns of the list, null from an edge that knows none. They are not among `counts`. */
+  key_fits: flag,
+  /** Patterns of the list, null if that is not known. They are not among `counts`. */
   patterns: orNull(whole),
   /**
    * Set if the brake holds names that left: `held` of them are deferred until a person decides, since `since`, Unix
@@ -39,13 +38,11 @@ const summary = {
   would_refuse: orNull(whole),
   /**
    * Names in a shard of the list, on average and rounded up: names spread evenly. Single changes cannot make a shard larger
-   * than 65,535; a publish makes more shards. Null from an edge that does not say.
+   * than 65,535; a publish makes more shards. Null if that is not known.
    */
   names_per_shard: orNull(whole),
-  /**
-   * Names whose single changes no publish has settled, counted up to 10,000; null from an edge that does not say.
-   */
-  open_changes: orNull(whole),
+  /** Names whose single changes no publish has settled, counted up to 10,000. */
+  open_changes: whole,
   /**
    * Set if what the Registry has of the head is damaged or lost: checks that need it are deferred, and nothing is made from
    * it. The other members may then be wrong, but for `domain` and `generation`.
@@ -97,7 +94,7 @@ export const domainDescription = named(
      * the fingerprint, the state then and the state now, each an index into active, disabled, full, moved; 255: not listed.
      * `at_once` has the fingerprints of those that were refused with `now`. Null from an edge that does not know.
      */
-    patched: orNull(open({ generation: whole, names: text, at_once: orNull(text) })),
+    patched: open({ generation: whole, names: text, at_once: text }),
     kv: open({ state: kvState, generation: orNull(whole) }),
   }),
 );

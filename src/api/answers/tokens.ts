@@ -11,10 +11,10 @@ const record = {
   created: whole,
   revoked: orNull(whole),
   note: orNull(text),
-  /** Id of the key that it was made under; null if an earlier release made it. */
-  key_id: orNull(text),
-  /** Whether that is the edge's key: tokens made under another key are not accepted. Null if it is not known. */
-  key_fits: orNull(flag),
+  /** Id of the key that it was made under. */
+  key_id: text,
+  /** Whether that is the edge's key: tokens made under another key are not accepted. */
+  key_fits: flag,
 };
 
 export const tokenRecord = named("TokenRecord", open(record));

@@ -4,7 +4,7 @@ import { toALabel } from "../../directory/index.ts";
 const MINUTE = 60_000;
 /** Pause between two refreshes, ms, before jitter. */
 const PAUSE = 5 * MINUTE;
-/** Pause if the edge is of the previous release, which shows lists to publishers only. */
+/** Pause if the edge does not show lists to this token. */
 const PAUSE_FORBIDDEN = 6 * 60 * MINUTE;
 /** Most domains: metrics have a line for each. */
 const MAX_LISTS = 1_000;

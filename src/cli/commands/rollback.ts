@@ -44,11 +44,11 @@ async function rollback(cli: Cli, domain: string, options: RollbackOptions): Pro
   output.line(`${domain}  from ${describe(head)}`);
   output.line(`${" ".repeat(domain.length)}  to   ${describe(target)}`);
   const plan = await client.planRollback(domain, target.generation);
-  if (plan !== null) showChanges(cli, plan, options);
+  showChanges(cli, plan, options);
   output.line(
     "The guard does not apply to a rollback. Names that it removes are deferred for the departure grace, then refused.",
   );
-  if (plan !== null) showGraces(cli, plan);
+  showGraces(cli, plan);
   if (!options.yes) await cli.confirm(`Restore generation ${target.generation}?`);
   const result = await client.rollback(domain, {
     to: target.generation,

@@ -74,8 +74,5 @@ async function trailOf(
   filter: AuditFilter,
 ): Promise<AuditLines> {
   if (before === "done") return { lines: [], next: null };
-  // A Registry of the previous release has only its newest lines, without numbers.
-  const page = await registry.auditPage({ before, limit, filter }).catch(() => null);
-  if (page !== null) return unwrap(page);
-  return { lines: unwrap(await registry.audit()).map((line) => ({ ...line, seq: 0 })), next: null };
+  return unwrap(await registry.auditPage({ before, limit, filter }));
 }

@@ -1,6 +1,5 @@
-import { MAX_HEADS } from "../../api/index.ts";
 import type { Caller } from "../access.ts";
-import { HttpError, unauthorized } from "../http.ts";
+import { type HttpError, unauthorized } from "../http.ts";
 import { badRequest, type Handler, reachOf, unwrap } from "./route.ts";
 
 /** A replica's question. The Registry itself answers each one, never what this isolate knows. */
@@ -16,20 +15,13 @@ export const postChanges: Handler<"postChanges"> = async ({ body, caller, deploy
     await context.bindings.registry(partition).question({
       since,
       want: null,
-      // A Registry of an earlier release reads only this limit. Its answer is not used.
-      most: MAX_HEADS,
       replica: { token, domains, after },
       ...(counts === undefined ? {} : { counts }),
       ...(asked === undefined ? {} : { asked }),
     }),
   );
   const { replica, incarnation, asOf, full, heads } = answer;
-  if (replica === undefined) {
-    throw new HttpError(
-      "unavailable",
-      "the Registry runs an earlier release, without replicas: try again later",
-    );
-  }
+  if (replica === undefined) throw new Error("the Registry did not answer as to a replica");
   if (replica.isRevoked) throw unauthorized();
   const { time, pruned, next } = replica;
   return {

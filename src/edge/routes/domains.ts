@@ -13,7 +13,6 @@ import {
 import type { Changed, HeadSummary } from "../../registry/protocol.ts";
 import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
-import { HttpError } from "../http.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
 import { badRequest, type Handler, notFound, type RouteCall, reachOf, registryOf, unwrap } from "./route.ts";
 
@@ -38,43 +37,26 @@ export const listDomains: Handler<"listDomains"> = async ({ request, deployment,
 
 /** A head with the members that only the edge knows. */
 function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary {
-  const { domain, time, epoch, key_id, refuses_from = null } = head;
+  const { domain, time, epoch, key_id, refuses_from } = head;
   const now = deployment.now();
   return {
     ...head,
     age: Math.max(0, Math.floor((now - time) / 1000)),
     refuses_from: refuses_from !== null && refuses_from > now ? refuses_from : null,
     key_fits: deployment.keyFor(domain, epoch).id === key_id,
-    // A Registry of the previous release does not say.
-    brake: head.brake ?? null,
-    would_refuse: head.would_refuse ?? null,
-    names_per_shard: head.names_per_shard ?? null,
-    open_changes: head.open_changes ?? null,
-    fault: head.fault ?? null,
   };
 }
 
 export const showDomain: Handler<"showDomain"> = async (call) => {
   const { deployment, params } = call;
-  // A Registry of the previous release does not know this call.
-  const result = await registryOf(call, params.domain)
-    .patched(params.domain)
-    .catch(() => null);
-  const found = result === null ? null : unwrap(result);
-  if (result !== null && found === null) throw notFound(params.domain);
-  const manifest =
-    found === null ? await headOf(call, params.domain) : readManifest(found.manifest, params.domain);
-  const patched = found && {
-    generation: found.generation,
-    names: toBase64Url(found.names),
-    // A Registry of the previous release does not say.
-    at_once: toBase64Url(found.atOnce ?? new Uint8Array(0)),
-  };
+  const found = unwrap(await registryOf(call, params.domain).patched(params.domain));
+  if (found === null) throw notFound(params.domain);
+  const manifest = readManifest(found.manifest, params.domain);
   const { domain, shards, canonicaliser, policy, departures } = manifest;
   const table = listedPatterns(manifest);
-  const { brake = null, would_refuse = null, open_changes = null } = found ?? {};
+  const { generation, names, atOnce, brake, would_refuse, open_changes, fault } = found;
   return {
-    ...seenFromHere(deployment, { ...summaryOf(manifest), brake, would_refuse, open_changes }),
+    ...seenFromHere(deployment, { ...summaryOf(manifest), brake, would_refuse, open_changes, fault }),
     partition: deployment.reader.partitionOf(domain),
     policy,
     canonicaliser,
@@ -84,7 +66,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
         : { bits: 0, inline: toBase64Url(shards.inline) },
     departures: departures.count,
     pattern_table: table && toBase64Url(table),
-    patched,
+    patched: { generation, names: toBase64Url(names), at_once: toBase64Url(atOnce) },
     kv: await kvAgainst(call, manifest),
   };
 };
@@ -170,14 +152,12 @@ export const rollbackDomain: Handler<"rollbackDomain"> = async (call) => {
 
 export const planRollback: Handler<"planRollback"> = async (call) => {
   const { params, caller } = call;
-  const registry = registryOf(call, params.domain);
-  try {
-    return unwrap(await registry.planRollback(params.domain, numberIn(call, "to"), reachOf(caller)));
-  } catch (error) {
-    if (!(error instanceof TypeError) || !error.message.includes("does not implement")) throw error;
-    // A Registry of the previous release does not know this call: the client does without.
-    throw new HttpError("method_not_allowed", "the Registry cannot say this until it is deployed again");
-  }
+  const planned = registryOf(call, params.domain).planRollback(
+    params.domain,
+    numberIn(call, "to"),
+    reachOf(caller),
+  );
+  return unwrap(await planned);
 };
 
 export const deleteDomain: Handler<"deleteDomain"> = async (call) => {

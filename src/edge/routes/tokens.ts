@@ -55,12 +55,9 @@ async function requireAliasTargets(call: RouteCall, domains: readonly string[]):
 
 export const listTokens: Handler<"listTokens"> = async ({ request, deployment, context }) => {
   const paging = readPaging(request, readPlace);
-  const { after } = paging;
   const filter = readFilters(ROUTES.listTokens, request);
   const tokens = unwrap(await context.bindings.registry(0).tokens({ ...oneMore(paging), ...filter }));
-  // A Registry of the previous release answers with all of them.
-  const rest = tokens.filter(({ created, id }) => after === null || isAfter([created, id], after));
-  const { page, next } = pageOf(rest, paging, ({ created, id }): Place => [created, id]);
+  const { page, next } = pageOf(tokens, paging, ({ created, id }): Place => [created, id]);
   return {
     tokens: page.map((token) => seenFromHere(deployment, token)),
     next: next?.join(".") ?? null,
@@ -69,9 +66,6 @@ export const listTokens: Handler<"listTokens"> = async ({ request, deployment, c
 
 /** When a token was created, and its id: the order of the list. */
 type Place = readonly [created: number, id: string];
-
-const isAfter = ([time, id]: Place, [otherTime, otherId]: Place): boolean =>
-  time > otherTime || (time === otherTime && id > otherId);
 
 function readPlace(text: string): Place | null {
   const [, created, id] = /^(\d{1,15})\.([0-9a-f]{16})$/.exec(text) ?? [];
@@ -101,5 +95,5 @@ export const revokeToken: Handler<"revokeToken"> = async (call) => {
 /** A token with the members that only the edge knows. */
 const seenFromHere = (deployment: Deployment, token: StoredToken): TokenRecord => ({
   ...token,
-  key_fits: token.key_id === null ? null : token.key_id === deployment.tokenKeyId,
+  key_fits: token.key_id === deployment.tokenKeyId,
 });

@@ -42,7 +42,8 @@ export class ReleaseCommand {
       return `${name}@${domain},${state}`;
     });
     writeFileSync(join(this.#folder, file), `address,state\n${records.join("\n")}\n`);
-    const mode = options.includes("--defer") ? [] : ["--enforce"];
+    const isSaid = ["--defer", "--observe"].some((mode) => options.includes(mode));
+    const mode = isSaid ? [] : ["--enforce"];
     return this.run(
       host,
       "publish",
