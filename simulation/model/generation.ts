@@ -246,9 +246,7 @@ export const coveredAndLost = (before: Generation, after: Content, now: number):
   newlyRefused(before, after).filter((entry) => isAcceptedUnlisted(before, entry, now));
 
 const isAcceptedUnlisted = (before: Generation, base: string, now: number): boolean =>
-  ["deliverable", "full"].includes(
-    withoutGrace({ ...before, departures: new Map() }, { base, form: "plain" }, now).verdict,
-  );
+  ["deliverable", "full", "departed"].includes(withoutGrace(before, { base, form: "plain" }, now).verdict);
 
 /** The longest time for which a domain refuses nobody after a change, milliseconds. */
 const MOST_GRACE = 86_400_000;

@@ -1,5 +1,5 @@
 /** Names that were accepted without an entry, and that a new entry refuses. */
-import { directory, type Mutant, mutant, publish, registry } from "./patch.ts";
+import { directory, edge, type Mutant, mutant, publish, registry } from "./patch.ts";
 
 export const COVERED_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -16,6 +16,15 @@ export const COVERED_MUTANTS: readonly Mutant[] = [
     "a single change does not look up how else the head accepts a name",
     "it goes from accepted to refused, and has the grace",
     registry("patch.ts", "if (isSo) covered.add(tailOf(print));", "void isSo;"),
+  ),
+  mutant(
+    "a single change forgets the patterns of a list whose last one left",
+    "whom one of them accepted is deferred, and goes to refused when it comes back",
+    edge(
+      "routes/mailboxes.ts",
+      "otherWays(key, name, policy, patterns !== null)",
+      "otherWays(key, name, policy, patterns?.table != null)",
+    ),
   ),
   mutant(
     "a suspended name has its own grace alone",

@@ -102,6 +102,22 @@ export function leavingSingly(meeting: Meeting, start: number): void {
   for (const later of [1, 5, 7, 9, 12, 22, 28, 31]) askAfter(meeting, [left + later * SECOND], 16);
 }
 
+/**
+ * A pattern leaves, then the grace becomes shorter, and a name that the pattern accepted is listed as disabled. The pattern comes
+ * back: that name is deferred for as long as the pattern would have been.
+ */
+export function returningPattern(meeting: Meeting, start: number): void {
+  const list = people(12);
+  const accepted = [...list, "t0-*"];
+  meeting.set(start, accepted, { grace: 60 });
+  const left = start + 6 * SECOND;
+  meeting.set(left, list, { grace: 60 });
+  meeting.set(left + 6 * SECOND, list, { grace: 8 });
+  meeting.patch(left + 10 * SECOND, [["t0-nn", "disabled"]]);
+  meeting.set(left + 24 * SECOND, accepted, { grace: 8, keeps: true });
+  askAfter(meeting, [left + 12 * SECOND, ...[28, 34, 40, 46].map((later) => left + later * SECOND)], 16);
+}
+
 /** Mailboxes are added one by one, more of them than copies to KV that a scarce budget allows in a day. */
 export function manyChanges(meeting: Meeting, start: number): void {
   const begun = meeting.begin(start) + SECOND;

@@ -72,6 +72,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "sent-again": { play: patches.sentAgain, share: 0.3, lasts: MINUTE },
   "guarded-singly": { play: patches.guardedSingly, share: 0.3, lasts: MINUTE },
   "leaving-singly": { play: patches.leavingSingly, share: 0.3, lasts: MINUTE, shape: SEVERAL_SHARDS },
+  "returning-pattern": { play: patches.returningPattern, share: 0.3, lasts: MINUTE },
   "many-changes": { play: patches.manyChanges, share: 0.4, lasts: MINUTE },
   "overtaken-publish": {
     play: patches.overtakenPublish,

@@ -75,7 +75,7 @@ export interface Publication {
   readonly change: Change;
   /** Whether it overrides the guard. */
   readonly forces: boolean;
-  /** The names of a change that sets them. */
+  /** The names and patterns of a change that sets them. */
   readonly list?: readonly string[];
   /** Departure grace of a change that sets them, seconds. */
   readonly grace?: number;

@@ -7,6 +7,7 @@ import { getOrMake } from "../basics/maps.ts";
 import type { Moment } from "../model/answerer.ts";
 import type { Generation } from "../model/generation.ts";
 import { FORMS, type Name, type Named, written } from "../model/names.ts";
+import { covers } from "../model/patterns.ts";
 import { patternedName } from "../plan/patterns.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { resolveJudged } from "./replicas.ts";
@@ -63,14 +64,23 @@ const nobody = (random: Random, form: Name["form"] = "plain"): Name => ({
   form,
 });
 
-/** Names that came or went with a generation; computed once, since lists may be long. */
+/** Names that came or went with a generation, by themselves or below a pattern; computed once, since lists may be long. */
 const moves = new WeakMap<Generation, readonly string[]>();
 
 const movedBetween = (before: Generation, head: Generation): readonly string[] =>
-  getOrMake(moves, head, () => [
-    ...[...before.list.keys()].filter((name) => !head.list.has(name)),
-    ...[...head.list.keys()].filter((name) => !before.list.has(name)),
-  ]);
+  getOrMake(moves, head, () => {
+    const patterns = differenceOf(before.patterns, head.patterns);
+    const isBelow = (name: string): boolean => patterns.some((pattern) => covers(pattern, name));
+    return [...differenceOf(before.list, head.list), ...[...head.list.keys()].filter(isBelow)];
+  });
+
+const differenceOf = (
+  a: ReadonlyMap<string, unknown>,
+  b: ReadonlyMap<string, unknown>,
+): readonly string[] => [
+  ...[...a.keys()].filter((entry) => !b.has(entry)),
+  ...[...b.keys()].filter((entry) => !a.has(entry)),
+];
 
 function pick(scene: Scene, random: Random, aim: Aim): Asked {
   const domain = pickDomain(scene, random, aim);

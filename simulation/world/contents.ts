@@ -52,7 +52,8 @@ export function changed(
     case "set":
       return {
         ...it,
-        list: new Map((names ?? []).map((name) => [name, "active" as const])),
+        list: activeOf(names, (name) => !isPattern(name)),
+        patterns: activeOf(names, isPattern),
         policy: { ...policy, alias: null, grace: grace ?? policy.grace },
       };
     case "add":
@@ -107,6 +108,11 @@ export function changed(
       return it;
   }
 }
+
+const isPattern = (entry: string): boolean => entry.includes("*");
+
+const activeOf = (entries: readonly string[] = [], isMeant: (entry: string) => boolean): Content["list"] =>
+  new Map(entries.filter(isMeant).map((entry) => [entry, "active" as const]));
 
 /** Ways in which a policy changes; `grace` is what it was. */
 const POLICIES: readonly ((random: Random, grace: number) => Partial<Content["policy"]>)[] = [

@@ -34,7 +34,11 @@ export interface OtherWays {
   readonly isPostmaster: boolean;
 }
 
-/** How a list under a policy may accept a name that it does not list. @param name canonical */
+/**
+ * How a list under a policy may accept a name that it does not list.
+ * @param name canonical
+ * @param hasPatterns whether it has patterns, or may defer what one covers that left
+ */
 export const otherWays = (
   { names }: Pick<DomainKey, "names">,
   name: string,

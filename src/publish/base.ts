@@ -12,6 +12,7 @@ import {
   fromHex,
   type Mode,
   type OpenName,
+  PATTERN_CANONICALISER,
 } from "../directory/index.ts";
 import type { RemoteList } from "./compare.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
@@ -27,6 +28,8 @@ export interface Base {
   readonly list: RemoteList;
   /** Its table of patterns, null if there are none. */
   readonly patterns: Uint8Array | null;
+  /** Whether it has patterns, or may defer what one covers that left. */
+  readonly hasPatterns: boolean;
   /** Whether names left it lately, and some may be deferred still. */
   readonly isLeaving: boolean;
   /** Names that single changes changed since the last publish; null or left out if that is not known. */
@@ -48,6 +51,7 @@ export function baseOf(description: DomainDescription, readShard: (id: string) =
     mode,
     counts,
     list: { table: tableFrom(description.shards), read: readShard },
+    hasPatterns: description.canonicaliser === PATTERN_CANONICALISER,
     isLeaving: description.departures > 0,
     patterns: table === null ? null : readEdge(() => patternsFrom(table)),
     // Names of another generation would be settled without a look at them.

@@ -26,8 +26,8 @@ export const MAX_COVERED = 100_000;
 /** What a name that is not listed may be accepted by. */
 export interface CoveringRules {
   readonly policy: DomainPolicy;
-  /** The table of patterns, null if there are none. */
-  readonly patterns: Uint8Array | null;
+  /** Whether there are patterns, or may be some that left and whose names are deferred. */
+  readonly hasPatterns: boolean;
 }
 
 /** The names of a list that it refuses, each with how the head may accept it. */
@@ -43,8 +43,8 @@ export class RefusedNames {
 
   /** @param tail its own */
   add(key: DomainKey, name: string, tail: number): void {
-    const { policy, patterns } = this.#rules;
-    const ways = otherWays(key, name, policy, patterns !== null);
+    const { policy, hasPatterns } = this.#rules;
+    const ways = otherWays(key, name, policy, hasPatterns);
     if (ways.entries.length === 0 && !ways.isPostmaster) return;
     if (this.#ways.size < MAX_COVERED) this.#ways.set(tail, ways);
     else this.#isWhole = false;

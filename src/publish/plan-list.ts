@@ -235,7 +235,7 @@ async function readTarget(
       hashing,
       skipInvalid,
       signal,
-      head: base === null || base.deleted ? undefined : { policy: base.policy, patterns: base.patterns },
+      head: base === null || base.deleted ? undefined : base,
       packing: {
         bits,
         bitsInUse: base === null || base.deleted ? undefined : base.list.table.bits,

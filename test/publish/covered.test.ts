@@ -22,7 +22,7 @@ function head(names: readonly string[], bits: number) {
 
 describe("names that the head accepts without listing them", () => {
   const refused = (names: readonly string[]): RefusedNames => {
-    const found = new RefusedNames({ policy: DEFAULT_POLICY, patterns: null });
+    const found = new RefusedNames({ policy: DEFAULT_POLICY, hasPatterns: false });
     for (const name of names) found.add(key, name, tailOfName(name));
     return found;
   };

@@ -40,6 +40,7 @@ async function planOf(
   const first = await planList(ports, target, { key, partition: 0, base: null });
   const { packed, resultingPolicy: policy, resultingMode: mode } = first.plan;
   const base: Base = {
+    hasPatterns: false,
     isLeaving: false,
     generation: 1,
     deleted: false,

@@ -158,6 +158,7 @@ describe("sources", () => {
 });
 
 const base = (list: PackedList, more: Partial<Base> = {}): Base => ({
+  hasPatterns: list.patterns !== null,
   isLeaving: false,
   generation: 7,
   deleted: false,

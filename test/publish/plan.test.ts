@@ -21,6 +21,7 @@ import { keyOf } from "../support/memory-edge.ts";
 function base(list: PackedList, more: Partial<Base> = {}, read: string[] = []): Base {
   const byId = new Map(blobIds(list.table).map((id, i) => [id, list.shards[i] as Uint8Array]));
   return {
+    hasPatterns: false,
     isLeaving: false,
     generation: 7,
     deleted: false,

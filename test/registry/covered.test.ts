@@ -73,6 +73,18 @@ describe("a list that disables names which the head accepts without an entry", (
     expect(await verdictOf("billing-north")).toBe("disabled");
   });
 
+  it("defers a name that a pattern accepted, and that was deferred since the pattern left the list as the only one", async () => {
+    await desk.publish([...people(100), "ticket-*"], { policy: GRACE });
+    await desk.publish(people(100), { policy: { grace: 0 }, force: true });
+    const names: List = [...people(100), ["ticket-7", "disabled"]];
+    await desk.publish(names);
+    expect(await verdictOf("ticket-7")).toBe("departed");
+    await desk.publish([...names, "ticket-*"]);
+    expect([await verdictOf("ticket-8"), await verdictOf("ticket-7")]).toEqual(["deliverable", "departed"]);
+    await desk.world.clock.advance(HOUR + MINUTE);
+    expect(await verdictOf("ticket-7")).toBe("disabled");
+  });
+
   it("defers them below a catch-all, whatever the publisher says", async () => {
     await desk.publish(BASE, { policy: { ...GRACE, catchall: true } });
     await desk.publish(disabled("trap"));
@@ -169,6 +181,18 @@ describe("a single change that disables a name which the head accepts without an
     expect([await verdictOf("alice"), await verdictOf("alice+shop")]).toEqual(["deliverable", "departed"]);
     await desk.world.clock.advance(HOUR);
     expect(await verdictOf("alice+shop")).toBe("disabled");
+  });
+
+  it("defers it for as long as a pattern that left the list as the only one, and comes back", async () => {
+    await desk.publish([...people(100), "ticket-*"], { policy: GRACE });
+    await desk.publish(people(100), { policy: { grace: 0 }, force: true });
+    accepted(await disable("ticket-7"));
+    await desk.commit([
+      { ...(await desk.prepare([...people(100), ["ticket-7", "disabled"], "ticket-*"])), patched_kept: "" },
+    ]);
+    expect([await verdictOf("ticket-8"), await verdictOf("ticket-7")]).toEqual(["deliverable", "departed"]);
+    await desk.world.clock.advance(HOUR);
+    expect(await verdictOf("ticket-7")).toBe("disabled");
   });
 
   it("refuses it at once with --now", async () => {

@@ -83,7 +83,7 @@ export class Desk {
   ): Promise<Set<number> | null> {
     const { domain, policy, shards: table, departures } = head;
     const patterns = listedPatterns(head);
-    const refused = new RefusedNames({ policy, patterns });
+    const refused = new RefusedNames({ policy, hasPatterns: head.patterns !== null });
     const tails: number[] = [];
     for (const entry of list) {
       const [local, state] = typeof entry === "string" ? [entry, "active"] : entry;
@@ -147,7 +147,7 @@ export class Desk {
     const otherwise = Object.entries(names).map(([name, state]) =>
       state < 0 || isAcceptedState(state)
         ? null
-        : otherWays(key, canonicalLocalPart(name, policy), policy, patterns?.table != null),
+        : otherWays(key, canonicalLocalPart(name, policy), policy, patterns !== null),
     );
     const changes = Object.entries(names).map(
       ([name, state]): SingleChange => [

@@ -7,7 +7,6 @@ import {
   isAcceptedState,
   isPattern,
   listedName,
-  listedPatterns,
   type ManifestRecord,
   type OtherWays,
   otherWays,
@@ -98,9 +97,7 @@ function changesFor(
       places.push(i);
       // The Registry looks whether the head accepts the name without listing it.
       const isSuspension = state !== UNLISTED && !isAcceptedState(state);
-      otherwise.push(
-        isSuspension ? otherWays(key, name, policy, listedPatterns({ patterns }) !== null) : null,
-      );
+      otherwise.push(isSuspension ? otherWays(key, name, policy, patterns !== null) : null);
     }
     changes.set(id, [print, state]);
     if (mustBeListed === undefined) return;
