@@ -75,7 +75,8 @@ export const describe = Object.assign((name: string, body: Body) => declareSuite
 });
 
 const declareOne = (name: string, body: Body): void => declareTest(name, body);
-export const it = Object.assign(declareOne, { each: each(declareTest), concurrent: declareOne });
+const runIf = (isTried: boolean) => (isTried ? declareOne : () => undefined);
+export const it = Object.assign(declareOne, { each: each(declareTest), concurrent: declareOne, runIf });
 
 export const beforeAll = (body: Body): void => void suite.beforeAll.push(body);
 export const afterAll = (body: Body): void => void suite.afterAll.push(body);
