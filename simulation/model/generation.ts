@@ -245,8 +245,12 @@ export const newlyRefused = (before: Content, { list }: Content): string[] =>
 export const coveredAndLost = (before: Generation, after: Content, now: number): string[] =>
   newlyRefused(before, after).filter((entry) => isAcceptedUnlisted(before, entry, now));
 
-const isAcceptedUnlisted = (before: Generation, base: string, now: number): boolean =>
-  ["deliverable", "full", "departed"].includes(withoutGrace(before, { base, form: "plain" }, now).verdict);
+/** By another entry than its own, or deferred since that one left. If it left itself, that ends by itself. */
+function isAcceptedUnlisted(before: Generation, base: string, now: number): boolean {
+  const departures = new Map([...before.departures].filter(([entry]) => entry !== base));
+  const { verdict } = withoutGrace({ ...before, departures }, { base, form: "plain" }, now);
+  return ["deliverable", "full", "departed"].includes(verdict);
+}
 
 /** The longest time for which a domain refuses nobody after a change, milliseconds. */
 const MOST_GRACE = 86_400_000;
