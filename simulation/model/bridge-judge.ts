@@ -3,7 +3,7 @@ import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../../testing/limits.ts";
 import type { WindowKind } from "../basics/windows.ts";
-import type { JudgedBridge, Sign } from "./answerer.ts";
+import type { JudgedBridge, Sign, State } from "./answerer.ts";
 import type { JudgeContext } from "./context.ts";
 import { type Named, written } from "./names.ts";
 import { ageOf, agrees, pairsOf, seconds, supersededFor, words } from "./pairs.ts";
@@ -75,7 +75,12 @@ export class BridgeJudge {
   #requireMemory({ bridge, domain, say }: Said, text: string, askedAt: number): void {
     const sign = bridge.vouched.get(text);
     if (sign === undefined || !bridge.hasRoom || sign.notedAt >= askedAt) return;
-    const { since, bound } = holdOf(bridge, sign, isSuperseded(bridge, domain, sign, sign));
+    const { targets } = this.#parts.model.history(domain);
+    const isOld =
+      isSuperseded(bridge, domain, sign, sign) ||
+      // The number of an alias is the later one of two: its replica may have heard of the other list.
+      [...targets].some((target) => isHeardLater(bridge.heard.get(target), sign));
+    const { since, bound } = holdOf(bridge, sign, isOld);
     const silence = this.#parts.now() - since;
     if (silence >= bound) return;
     this.#parts.violation(
@@ -174,13 +179,16 @@ function isSuperseded(
   const seen = heardBefore(bridge.seen.get(domain), before);
   const heard = heardBefore(bridge.heard.get(domain), before);
   if (seen !== undefined && seen.goneAt > (sign?.notedAt ?? 0) && seen.goneAt < before) return true;
-  return [seen, heard].some(
-    (it) =>
-      it !== undefined &&
-      ((incarnation !== null && incarnation < it.incarnation) ||
-        (incarnation === it.incarnation && (generation ?? 0) < it.generation)),
-  );
+  return [seen, heard].some((it) => isHeardLater(it, { incarnation, generation }));
 }
+
+const isHeardLater = (
+  heard: State | undefined,
+  { incarnation, generation }: Pick<Answer, "incarnation" | "generation">,
+): boolean =>
+  heard !== undefined &&
+  ((incarnation !== null && incarnation < heard.incarnation) ||
+    (incarnation === heard.incarnation && (generation ?? 0) < heard.generation));
 
 const heardBefore = <State extends { readonly at: number }>(
   state: State | undefined,
