@@ -1,6 +1,7 @@
 import { Random } from "../testing/random.ts";
 import type { Plan, Step } from "./plan/plan.ts";
 import { beginBridge, publisherOf } from "./scene/clients.ts";
+import { damageStorage, repairStorage } from "./scene/damage.ts";
 import { finish } from "./scene/finish.ts";
 import { trouble } from "./scene/replicas.ts";
 import { Scene, type Violation } from "./scene/scene.ts";
@@ -87,6 +88,8 @@ const TAKE: {
   "bridge checks": (scene, step, random) => askBridge(scene, random, step.count, step, step.again),
   token: (scene, { role }, random) => scene.go(createToken(scene, random, role)),
   revocation: (scene, _, random) => scene.go(revoke(scene, random)),
+  damage: (scene, step, random) => damageStorage(scene, random, step),
+  repair: (scene, { domain }, random) => scene.go(repairStorage(scene, random, domain)),
   loss: (scene, { partition }) => {
     scene.lose(partition);
     scene.tally.fault("registry lost");

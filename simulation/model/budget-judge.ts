@@ -70,14 +70,15 @@ export class BudgetJudge {
   /** A manifest is asked for, in KV or at the Registry. */
   manifestAsked(host: JudgedIsolate, domain: string): void {
     const { model, now, violation } = this.#parts;
-    const changes = model.history(domain).generations.length;
+    const history = model.history(domain);
+    const changes = history.generations.length;
     // It was never published: a few reads until that is known, which the cost judge bounds.
     if (changes === 0 || host.settings.cacheBytes < FITTING) return;
     const account = this.#account(host, domain);
     const isFirst = account.changes === 0;
     if (account.changes !== changes || account.hurts !== host.hurts)
       Object.assign(account, { changes, since: now(), asked: 0, hurts: host.hurts, shows: host.shows });
-    if (now() - host.hurtAt <= LINGERING) return;
+    if (now() - host.hurtAt <= LINGERING || history.isDamageFelt(now())) return;
     account.asked++;
     const windows = (now() - account.since) / host.settings.window + 1;
     const bound = PER_CHANGE + PER_WINDOW * windows + (isFirst ? COLD_LOADS : 0) + host.shows - account.shows;

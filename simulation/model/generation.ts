@@ -260,11 +260,12 @@ export type RefusesFrom = "refusesFrom" | "mayRefuseFrom";
 /**
  * Law 4: who may be refused by a change, and cannot be named, is deferred for the grace with everybody else.
  * @param left the domain's last list, which a deletion may have followed
+ * @param isUnknown whether it is not known whom the domain accepted until now: it was deleted, or its list is damaged
  * @param targets lists of the domains that it was and becomes an alias of
  */
 export function refusesFromAfter(
   left: Generation | undefined,
-  isDeleted: boolean,
+  isUnknown: boolean,
   after: Content,
   targets: readonly Generation[],
   now: number,
@@ -278,7 +279,7 @@ export function refusesFromAfter(
     was.delimiters === is.delimiters &&
     (is.catchall || !was.catchall) &&
     (is.postmaster || !was.postmaster);
-  if (namesAll && !isDeleted) return left[from];
+  if (namesAll && !isUnknown) return left[from];
   const lists = [left, ...targets];
   const grace = 1000 * Math.max(is.grace, ...lists.map(({ policy }) => policy.grace));
   const departed = lists

@@ -1,3 +1,4 @@
+import { LINGERING } from "../../testing/limits.ts";
 import { coverableAfter } from "./coverable.ts";
 import {
   areComparable,
@@ -37,6 +38,8 @@ export class History {
   readonly targets = new Set<string>();
   /** Highest number that was acknowledged. */
   acknowledged = 0;
+  /** Until when what its Registry has stored of its head was damaged; infinity while it is. */
+  damagedUntil = Number.NEGATIVE_INFINITY;
 
   readonly #kept: number;
 
@@ -89,6 +92,16 @@ export class History {
     if (head !== undefined) head.until = now;
     this.#log++;
     this.acknowledged = 0;
+    this.repaired(now);
+  }
+
+  /** Whether the damage of its head is felt, or has been until lately. */
+  isDamageFelt(now: number): boolean {
+    return now - this.damagedUntil <= LINGERING;
+  }
+
+  repaired(now: number): void {
+    this.damagedUntil = Math.min(this.damagedUntil, now);
   }
 
   /** How long it has had a head without a break, milliseconds; 0 if it has none. */
@@ -160,8 +173,11 @@ export class History {
     const isDeleted = head !== undefined && head.deletedUntil !== null;
     // Everybody has been refused since a deletion that is over.
     const isOver = isDeleted && (head.deletedUntil as number) <= now;
+    // Whom a damaged list accepts can no more be named than after a deletion.
+    const isUnknown = isDeleted || this.damagedUntil > now;
+    this.repaired(now);
     const refusesFrom = (from: RefusesFrom): number =>
-      deletedUntil !== null || isOver ? 0 : refusesFromAfter(left, isDeleted, content, targets, now, from);
+      deletedUntil !== null || isOver ? 0 : refusesFromAfter(left, isUnknown, content, targets, now, from);
     const generation: Generation = {
       domain: this.domain,
       log: this.#log,

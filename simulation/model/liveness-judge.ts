@@ -24,9 +24,10 @@ export class LivenessJudge {
   /** @param at when it was answered */
   judge({ host, domain, answer, floor }: Checked, at: Moment): void {
     if (!isWell(host, at)) return;
-    const { tally, violation } = this.#parts;
+    const { tally, violation, model } = this.#parts;
     tally.event("no fault for 45 s: checks");
     if (answer.verdict !== "unavailable") return;
+    if (model.history(domain).isDamageFelt(at.time)) return;
     if (this.#mayBeOfALostLog(floor) || this.#isBeyond(domain, floor)) return;
     const why = `${host.name} says ${words(answer)} of ${domain} (${answer.detail}; the client had seen ${floor})`;
     violation(ASSERTION, `${why}, and the last fault met it ${sinceFault(at)}`);

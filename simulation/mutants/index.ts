@@ -5,6 +5,7 @@ import { CONFIRMATION_MUTANTS } from "./confirmation.ts";
 import { COPYING_MUTANTS } from "./copying.ts";
 import { COVERED_MUTANTS } from "./covered.ts";
 import { CROSSING_MUTANTS } from "./crossings.ts";
+import { DAMAGE_MUTANTS } from "./damage.ts";
 import { ISOLATE_MUTANTS } from "./isolate.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
 import { OUTAGE_MUTANTS } from "./outages.ts";
@@ -25,6 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PATTERN_MUTANTS,
   ...COVERED_MUTANTS,
   ...COPYING_MUTANTS,
+  ...DAMAGE_MUTANTS,
   ...BRIDGE_MUTANTS,
   ...REPLICA_MUTANTS,
   ...REPLICA_LIST_MUTANTS,

@@ -57,6 +57,27 @@ export function brake(meeting: Meeting, start: number): void {
   ask(202, 250);
 }
 
+/**
+ * The list of a Registry is damaged, or its head gone, and another name is changed: nothing may be made from that. Then
+ * somebody restores an older list.
+ */
+export function damagedStorage(meeting: Meeting, start: number): void {
+  const { random, domain } = meeting;
+  const begun = meeting.begin(start);
+  meeting.change(begun, 12);
+  const damaged = begun + random.between(6, 14) * SECOND;
+  const repaired = damaged + random.between(15, 40) * SECOND;
+  meeting.add(damaged, { kind: "damage", domain, of: random.pick(["manifest", "head", "head"]) });
+  // Isolates ask before anything else has found it.
+  for (const [i, at] of [damaged + 5 * SECOND, damaged + 8 * SECOND, repaired + 6 * SECOND].entries())
+    meeting.patch(at, [[`u${30 + i}`, "active"]]);
+  for (const later of [0, 4 * SECOND]) meeting.add(repaired + later, { kind: "repair", domain });
+  for (const at of [damaged, damaged + 12 * SECOND, repaired, repaired + 12 * SECOND]) {
+    const focus = meeting.isolate(at + 20, 12 * SECOND);
+    for (const later of [50, 1_000, 4_000, 11_000]) meeting.ask(focus, at + later, 12);
+  }
+}
+
 /** For how long copies went wrong when faults stop. */
 const LASTLY = 60 * SECOND;
 

@@ -67,6 +67,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     shape: { bits: 3, names: 40 },
   },
   "failing-copy": { play: registries.failingCopy, share: 0.5, lasts: 0, starts: "last" },
+  "damaged-storage": { play: registries.damagedStorage, share: 0.6, lasts: 2 * MINUTE },
   "late-domain": { play: registries.lateDomain, share: 0.6, lasts: 10 * MINUTE },
   "kept-changes": { play: patches.keptChanges, share: 0.3, lasts: 2 * MINUTE },
   "sent-again": { play: patches.sentAgain, share: 0.3, lasts: MINUTE },

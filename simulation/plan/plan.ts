@@ -168,6 +168,10 @@ export type Step = { readonly id: number; readonly at: number } & (
   /** The connections of a focus lead to the isolate of another one from now on. */
   | { readonly kind: "route"; readonly focus: number; readonly to: number }
   | ({ readonly kind: "bridge checks"; readonly count: number; readonly again?: boolean } & Focus)
+  /** What a Registry has stored of a domain's head is damaged: bytes of its manifest, or the head is gone. */
+  | { readonly kind: "damage"; readonly domain: string; readonly of: "manifest" | "head" }
+  /** Somebody restores an older list of a domain whose head is damaged. */
+  | { readonly kind: "repair"; readonly domain: string }
   /** A Registry loses its storage for good. */
   | { readonly kind: "loss"; readonly partition: number }
   /** The operator deletes the old one's roster from KV, so that it can be initialised. */

@@ -12,6 +12,7 @@ import { DAY, HOUR, MINUTE, SECOND } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { check } from "./checking.ts";
+import { repairAll } from "./damage.ts";
 import { probeMistake } from "./mistake.ts";
 import { makeHostsWell, probeReplicas, resolveJudged } from "./replicas.ts";
 import { probeRevoked } from "./revoked.ts";
@@ -29,6 +30,7 @@ export async function finish(scene: Scene): Promise<void> {
   scene.trace(() => "faults stop");
   const stopped = time.now();
   makeHostsWell(scene);
+  await repairAll(scene);
   await time.advance(LINGERING);
   for (const host of scene.isolates.living) await probe(scene, host, false);
   await time.advance(scene.settings.window / 2);

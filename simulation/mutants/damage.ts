@@ -1,0 +1,28 @@
+/** Damage in a Registry's storage: nothing is made from it, and nobody is refused because of it (law 5). */
+import { type Mutant, mutant, registry } from "./patch.ts";
+
+export const DAMAGE_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "a Registry signs what it has not verified",
+    "the list that a generation continues is opened with its MAC",
+    registry(
+      "verified-reads.ts",
+      "record = readVerified(bytes, domain, this.#proof.keyFor);",
+      "record = readVerified(bytes, domain, (of, epoch) => ({ ...this.#proof.keyFor(of, epoch), id: '' }));",
+    ),
+  ),
+  mutant(
+    "a domain whose head is lost is not served",
+    "who gets all heads gets those that were lost too",
+    registry(
+      "registry.ts",
+      "    if (answer.full && noteLostHeads(this.#options)) answer = changesSince(this.#storage, since, most);\n",
+      "",
+    ),
+  ),
+  mutant(
+    "an older list in place of a damaged one refuses at once",
+    "whom the damaged list accepted nobody can name",
+    registry("list-grace.ts", "deletedUntil === null && !isLost && ", "deletedUntil === null && "),
+  ),
+];
