@@ -16,9 +16,14 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     "who gets all heads gets those that were lost too",
     registry(
       "registry.ts",
-      "    if (answer.full && noteLostHeads(this.#options)) answer = changesSince(this.#storage, since, most);\n",
-      "",
+      "return noteLostHeads(this.#options, Math.max(from, after ?? -1)) ? list() : answer;",
+      "return answer;",
     ),
+  ),
+  mutant(
+    "a lost head is no change",
+    "who asks for changes gets the heads that were lost among them",
+    registry("registry.ts", "if (isAll && !answer.full) return answer;", "if (!answer.full) return answer;"),
   ),
   mutant(
     "an older list in place of a damaged one refuses at once",

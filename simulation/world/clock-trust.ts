@@ -15,8 +15,9 @@ export class ClockTrust {
     this.changedAt = this.#now();
   }
 
-  noteContact(partition: number): void {
-    this.#heardSince?.add(partition);
+  /** @param askedAt a contact counts from when it was asked for: a change of the clock after that makes it look older */
+  noteContact(partition: number, askedAt: number): void {
+    if (askedAt > this.changedAt) this.#heardSince?.add(partition);
   }
 
   /** Whether it was right since the last contact with a partition: another's says nothing of that contact. */

@@ -292,6 +292,6 @@ export class SimulatedReplica implements Answerer {
     // The answer shows the Registry's time at some moment of the exchange.
     this.unnoticed = Math.min(this.#isTimeKnown ? this.unnoticed : Infinity, heard.arrivedAt - heard.sentAt);
     this.#isTimeKnown = true;
-    this.clock.noteContact(partition);
+    this.clock.noteContact(partition, heard.sentAt);
   }
 }

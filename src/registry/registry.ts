@@ -8,6 +8,7 @@ import type {
   PatchResult,
   PlanRequest,
   PlanResult,
+  Position,
   Question,
   QuestionAnswer,
   RegistryError,
@@ -29,7 +30,7 @@ import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
 import { auditPage } from "./audit.ts";
 import { release } from "./brake.ts";
-import { changesSince } from "./changes-since.ts";
+import { changesSince, positionIn } from "./changes-since.ts";
 import { type CommitContext, commitOf, remove } from "./commit.ts";
 import { type CommitHost, commitInSteps, type StepwiseCommit } from "./commit-in-steps.ts";
 import { continueRestored, readRoster } from "./continue-restored.ts";
@@ -401,16 +402,28 @@ export class RegistryCore implements RegistryApi {
     const { since, want, most, replica } = question;
     if (this.#options.settings.paused) throw failure("unavailable", PAUSED);
     if (replica !== undefined) {
-      let page = changesForReplica(this.#storage, since, replica, this.#now());
-      if (page.full && noteLostHeads(this.#options))
-        page = changesForReplica(this.#storage, since, replica, this.#now());
+      const page = this.#listed(since, replica.after, () =>
+        changesForReplica(this.#storage, since, replica, this.#now()),
+      );
       if (!page.replica.isRevoked) addCounts(this.#options.counters, question);
       return page;
     }
-    let answer = changesSince(this.#storage, since, most);
-    // Who gets everything would take a domain whose head is lost for one that is not served.
-    if (answer.full && noteLostHeads(this.#options)) answer = changesSince(this.#storage, since, most);
+    const answer = this.#listed(since, null, () => changesSince(this.#storage, since, most));
     return { ...answer, wanted: want === null ? null : this.#wanted(want) };
+  }
+
+  /** What `list` reads; if a head is lost that belongs there, it is noted first, and the list is read again. */
+  #listed<Answer extends { readonly full: boolean }>(
+    since: Position | null,
+    after: number | null,
+    list: () => Answer,
+  ): Answer {
+    const answer = list();
+    const { isAll, from } = positionIn(this.#storage, since);
+    // A list that would be too long is empty: its reader takes the roster, in which no head is lost.
+    if (isAll && !answer.full) return answer;
+    // Without it, the reader would go on with the list before it, or take the domain for one that is not served.
+    return noteLostHeads(this.#options, Math.max(from, after ?? -1)) ? list() : answer;
   }
 
   #wanted(domain: string): QuestionAnswer["wanted"] {

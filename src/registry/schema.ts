@@ -24,7 +24,7 @@ const FIRST_TABLES = [
      domain TEXT NOT NULL, number INTEGER NOT NULL, time INTEGER NOT NULL, action TEXT NOT NULL,
      made_by TEXT NOT NULL, forced INTEGER NOT NULL, note TEXT, accepted INTEGER NOT NULL,
      superseded INTEGER, manifest BLOB NOT NULL, PRIMARY KEY (domain, number)) WITHOUT ROWID`,
-  `CREATE INDEX generations_superseded ON generations (superseded)`,
+  `CREATE INDEX generations_superseded ON generations (superseded, number)`,
   // `named_from`: the generation with which the head began to name it; negative: the head does not name it any more.
   `CREATE TABLE blobs (
      domain TEXT NOT NULL, id TEXT NOT NULL, bytes BLOB NOT NULL, bits INTEGER NOT NULL, place INTEGER NOT NULL,

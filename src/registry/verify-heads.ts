@@ -70,9 +70,14 @@ export function verifyAndNote(context: DamageContext, records: Records, from: st
   return verified;
 }
 
-/** Gives lost heads a number, and notes them. @returns whether there were any */
-export function noteLostHeads(context: DamageContext): boolean {
-  const lost = giveLostHeads(context.storage);
+/**
+ * Gives lost heads a number, and notes them.
+ *
+ * @param from only heads that are newer than this number
+ * @returns whether there were any
+ */
+export function noteLostHeads(context: DamageContext, from = -1): boolean {
+  const lost = giveLostHeads(context.storage, from);
   for (const domain of lost) noteDamage(context, lostHead(domain));
   return lost.length > 0;
 }
@@ -81,12 +86,13 @@ export function noteLostHeads(context: DamageContext): boolean {
  * Gives a head to each domain that has a history and none, not even a tombstone: it would be refused as not served. The new
  * head has a number and no generation, so that checks are deferred until a person restores a list.
  */
-function giveLostHeads(storage: RegistryStorage): string[] {
+function giveLostHeads(storage: RegistryStorage, from: number): string[] {
   // Every head is the one generation of its domain that no other has superseded.
   const lost = storage
     .sql(
-      `SELECT g.domain FROM generations g WHERE g.superseded IS NULL
+      `SELECT g.domain FROM generations g WHERE g.superseded IS NULL AND g.number > ?
          AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.domain = g.domain)`,
+      from,
     )
     .map((row) => row.domain as string);
   if (lost.length === 0) return lost;

@@ -82,6 +82,25 @@ describe("a head that is gone, with its history", () => {
     expect(await faultOf(D)).toEqual([null]);
   });
 
+  it("is listed for who knows what was there before it, too", async () => {
+    const { incarnation, asOf } = accepted(await core().question({ since: null, want: null }));
+    await world.clock.run(world.publish(isolate, "third.example", people(3)));
+    await world.clock.run(world.publish(isolate, OTHER, people(19)));
+    sql("DELETE FROM heads WHERE domain IN ('third.example', ?)", OTHER);
+    for (const replica of [undefined, { token: null, domains: null, after: null }]) {
+      const question = { since: { incarnation, number: asOf }, want: null, ...(replica && { replica }) };
+      const { heads, full } = accepted(await core().question(question));
+      const listed = heads.map(([domain]) => domain).sort();
+      expect([full, listed]).toEqual([false, [OTHER, "third.example"]]);
+    }
+    for (const name of ["u1", "u19", "nobody"]) {
+      for (const domain of [OTHER, "third.example"]) {
+        const { action } = (await check(isolate, `${name}@${domain}`)) as { action: string };
+        expect(action).not.toBe("reject");
+      }
+    }
+  });
+
   it("is no domain of which nothing was ever published", async () => {
     const cold = world.isolate();
     expect(await check(cold, "x@nowhere.example")).toMatchObject({ verdict: "not-served" });
