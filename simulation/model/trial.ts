@@ -176,11 +176,13 @@ export class Trial {
 
   #requireCatchingUp({ own, list }: Pair): void {
     if (this.#exchange === undefined || this.#exchange.sentAt <= Math.min(own.until, list.until)) return;
+    const { time } = this.#at;
+    const histories = [own, list].map((it) => this.#parts.model.history(it.domain));
     // No log lists it any more: its last list accepts for accept-grace.
-    const { model } = this.#parts;
-    const isLost = [own, list].some((it) => model.history(it.domain).lostFor(this.#at.time) > 0);
-    if (this.#it.host.kind === "replica" && isLost) return;
-    const known = this.#at.time - this.#exchange.arrivedAt;
+    if (this.#it.host.kind === "replica" && histories.some((it) => it.lostFor(time) > 0)) return;
+    // Only KV has the newer list, and shows it later.
+    if (histories.some((it) => it.isDamageFelt(time))) return;
+    const known = time - this.#exchange.arrivedAt;
     if (known <= BOUNDS.catchingUp) return;
     this.#complain("accepts follow what is known", `; it knew of a newer one ${seconds(known)} ago`);
   }
