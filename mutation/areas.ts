@@ -101,9 +101,13 @@ export const AREAS: readonly Area[] = [
 ];
 
 export const filesOf = ({ folder, files }: Area): string[] =>
-  (files ?? readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".ts"))).map(
-    (name) => `${folder}/${name}`,
-  );
+  (files ?? namesIn(folder)).map((name) => `${folder}/${name}`);
+
+/** Names of the sources in a folder and its groups. */
+const namesIn = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .sort();
 
 /** @throws RangeError where no area holds the file */
 export function areaOf(file: string): Area {

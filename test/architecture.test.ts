@@ -23,6 +23,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["inspect", "bridge", "opensmtpd", "publish", "client", "api", "directory", "runtime"],
 };
 
+/** For each group of a folder that has groups, the other groups that it may import. All may import what stands beside them. */
+const GROUPS_MAY_IMPORT: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  directory: {
+    address: [],
+    formats: ["address"],
+    names: ["formats", "address"],
+    guard: ["names"],
+    verdict: ["formats", "address"],
+  },
+};
+
+/** Files that stand in one group, or beside the groups, at most. */
+const MOST_FILES = 12;
+
 /** Folders that also run in Workers, without Node. */
 const WITHOUT_NODE = ["directory", "runtime", "api", "reader", "registry", "edge", "client"];
 
@@ -55,6 +69,41 @@ const importsRunOneWay: Rule = (sources) =>
       .filter((file) => !file.startsWith("src/") || ![folder, ...allowed].includes(folderOf(file)))
       .map((file) => `${it.path} imports ${file}`);
   });
+
+/** A folder that has groups, and the group of a file in it; null: the file stands beside them. */
+function groupOf(path: string): { readonly folder: string; readonly group: string | null } | null {
+  const [, folder, ...rest] = path.split("/");
+  if (!path.startsWith("src/") || folder === undefined || !(folder in GROUPS_MAY_IMPORT)) return null;
+  return { folder, group: rest.length > 1 ? (rest[0] as string) : null };
+}
+
+const groupsImportOneWay: Rule = (sources) =>
+  sources.flatMap((it) => {
+    const own = groupOf(it.path);
+    // The index shows all of them.
+    if (own === null || it.path.endsWith("/index.ts")) return [];
+    const { folder, group } = own;
+    const allowed = group === null ? [] : GROUPS_MAY_IMPORT[folder]?.[group];
+    if (allowed === undefined) return [`${it.path} is in a group that has no place yet`];
+    return filesOf(it)
+      .filter((file) => {
+        const other = groupOf(file);
+        const isInside = other !== null && other.folder === folder && other.group !== null;
+        return isInside && other.group !== group && !allowed.includes(other.group);
+      })
+      .map((file) => `${it.path} imports ${file}`);
+  });
+
+const groupsAreSmall: Rule = (sources) => {
+  const files = new Map<string, number>();
+  for (const { path } of sources) {
+    const own = groupOf(path);
+    if (own === null) continue;
+    const place = `src/${own.folder}/${own.group ?? ""}`;
+    files.set(place, (files.get(place) ?? 0) + 1);
+  }
+  return [...files].flatMap(([place, count]) => (count > MOST_FILES ? [`${place} has ${count} files`] : []));
+};
 
 const importsNameFilesThatExist: Rule = (sources) => {
   const paths = new Set(sources.map(({ path }) => path));
@@ -194,6 +243,22 @@ describe("the rules", () => {
       [["src/api/x.ts", 'import { y } from "../../test/y.ts";']],
     ],
     ["a folder without a place", importsRunOneWay, [["src/utils/x.ts", ""]]],
+    [
+      "an import of a group the wrong way",
+      groupsImportOneWay,
+      [["src/directory/address/x.ts", 'import { y } from "../names/y.ts";']],
+    ],
+    [
+      "an import of a group from beside it",
+      groupsImportOneWay,
+      [["src/directory/x.ts", 'import { y } from "./names/y.ts";']],
+    ],
+    ["a group without a place", groupsImportOneWay, [["src/directory/misc/x.ts", ""]]],
+    [
+      "a group that is too large",
+      groupsAreSmall,
+      Array.from({ length: 13 }, (_, i) => [`src/directory/names/x${i}.ts`, ""] as [string, string]),
+    ],
     ["an import of nothing", importsNameFilesThatExist, [["src/api/x.ts", 'import "./gone.ts";']]],
     [
       "a circle",
@@ -319,6 +384,8 @@ describe("the source", () => {
       "imports one way: cli, then bridge and publish, client; edge, then reader and registry; api, directory, runtime",
       importsRunOneWay,
     ],
+    ["imports groups of a folder one way", groupsImportOneWay],
+    ["has small groups", groupsAreSmall],
     ["imports files that exist", importsNameFilesThatExist],
     ["has no circles of imports", noCircles],
     ["needs no Node where it runs in Workers", workersNeedNoNode],

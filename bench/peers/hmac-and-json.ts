@@ -2,7 +2,7 @@
  * The floor of a batch: for each recipient one HMAC-SHA-256 by the edge's own implementation and one object of the
  * answer's form, between parsing the request and serialising the answer. SAMPLE is an answer of ours to one recipient.
  */
-import { fingerprint } from "../../src/directory/fingerprint.ts";
+import { fingerprint } from "../../src/directory/address/fingerprint.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 
 const HEADERS = { "Cache-Control": "private, no-store", "Content-Type": "application/json" };

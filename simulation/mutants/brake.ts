@@ -5,7 +5,7 @@ export const BRAKE_MUTANTS: readonly Mutant[] = [
   mutant(
     "many who leave at once are counted with all others",
     "they are a group by themselves",
-    directory("leaver-groups.ts", "=> brakeLimit(accepted, []);", "=> brakeLimit(Infinity, []);"),
+    directory("names/leaver-groups.ts", "=> brakeLimit(accepted, []);", "=> brakeLimit(Infinity, []);"),
   ),
   mutant(
     "what was counted in another minute counts no more",

@@ -5,7 +5,7 @@ export const COVERED_MUTANTS: readonly Mutant[] = [
   mutant(
     "names that are newly listed and refused have no grace",
     "who was accepted without an entry is deferred for the grace",
-    directory("departing.ts", "visitCovered(visit, coverage)", "visit"),
+    directory("names/departing.ts", "visitCovered(visit, coverage)", "visit"),
   ),
   mutant(
     "a publisher says that the head accepted nobody without an entry",
@@ -29,13 +29,13 @@ export const COVERED_MUTANTS: readonly Mutant[] = [
   mutant(
     "a suspended name has its own grace alone",
     "it is deferred for as long as those that left before and may return",
-    directory("departing.ts", "Math.max(grace, carried.rest(now))", "grace"),
+    directory("names/departing.ts", "Math.max(grace, carried.rest(now))", "grace"),
   ),
   mutant(
     "an entry that refuses hides that its stem or its pattern left",
     "who was deferred until then still is",
     directory(
-      "lookup.ts",
+      "verdict/lookup.ts",
       "    if (listed !== null) noteDeparted(manifest, name, matched, now, refused);\n",
       "    if (listed !== null) break;\n",
     ),

@@ -21,7 +21,7 @@ export const CROSSING_MUTANTS: readonly Mutant[] = [
     "the list-wide grace is written in seconds",
     "readers take it for milliseconds",
     directory(
-      "manifest.ts",
+      "formats/manifest.ts",
       "...(refusesFrom > 0 && { refusesFrom }),",
       "...(refusesFrom > 0 && { refusesFrom: Math.ceil(refusesFrom / 1000) }),",
     ),

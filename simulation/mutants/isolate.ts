@@ -58,7 +58,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "observe mode refuses malformed addresses",
     "it accepts every recipient, and reports the verdict",
-    directory("verdict.ts", '  "malformed",\n', ""),
+    directory("verdict/verdict.ts", '  "malformed",\n', ""),
   ),
   mutant(
     "an alias in defer mode refuses where its target enforces",
@@ -129,7 +129,11 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "the MAC of a manifest is not checked",
     "it must fit (law 5)",
-    directory("manifest.ts", "  if (!equalBytes(key.manifest(body), mac)) throw", "  if (false) throw"),
+    directory(
+      "formats/manifest.ts",
+      "  if (!equalBytes(key.manifest(body), mac)) throw",
+      "  if (false) throw",
+    ),
   ),
   mutant(
     "sixty operations run at once",
@@ -149,7 +153,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "departures outside the manifest are not read",
     "where they do not fit the manifest, they are loaded",
     directory(
-      "lookup.ts",
+      "verdict/lookup.ts",
       '  if (blob === undefined) return { kind: "needs", table: "departures", index };',
       "  if (blob === undefined) return null;",
     ),

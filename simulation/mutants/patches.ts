@@ -56,7 +56,7 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
     "a removal at once leaves an earlier grace",
     "it ends the grace of a name that left before",
-    directory("departing.ts", "    for (const tail of atOnce) carried.drop(tail);\n", ""),
+    directory("names/departing.ts", "    for (const tail of atOnce) carried.drop(tail);\n", ""),
   ),
   mutant(
     "the guard is not asked about single changes",

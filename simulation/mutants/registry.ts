@@ -60,12 +60,12 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "the guard protects the head alone",
     "every list of the last day is protected",
-    directory("guard.ts", "lists.filter(isRefused)", "lists.slice(-1).filter(isRefused)"),
+    directory("guard/guard.ts", "lists.filter(isRefused)", "lists.slice(-1).filter(isRefused)"),
   ),
   mutant(
     "the guard forgets older lists when a name returns",
     "a name that was dropped, returned and dropped again counts for every list that had it",
-    directory("span-buckets.ts", "spans: [...name.spans, open]", "spans: [open]"),
+    directory("guard/span-buckets.ts", "spans: [...name.spans, open]", "spans: [open]"),
   ),
   mutant(
     "there are no departures",
@@ -121,7 +121,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "departures are lost with the next commit",
     "they last until they end, whatever is committed meanwhile",
     directory(
-      "departing.ts",
+      "names/departing.ts",
       "new Carried(yield* stillKept(store, earlier, now, keeping), earlier.bits)",
       "new Carried([], 0)",
     ),
@@ -129,27 +129,31 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "held names are refused after their grace",
     "the brake defers them until a person decides",
-    directory("departing.ts", 'until: brake === "hold" ? rest.fill(HELD) : rest', "until: rest"),
+    directory("names/departing.ts", 'until: brake === "hold" ? rest.fill(HELD) : rest', "until: rest"),
   ),
   mutant(
     "held names are lost with the next commit",
     "they stay held, whatever is committed meanwhile",
-    directory("departing.ts", 'second === HELD ? brake !== "release"', "second === HELD ? false"),
+    directory("names/departing.ts", 'second === HELD ? brake !== "release"', "second === HELD ? false"),
   ),
   mutant(
     "the brake holds leavers whom few ask for",
     "ten distinct ones are asked for at least",
-    directory("brake.ts", "const FEWEST = 10;", "const FEWEST = 1;"),
+    directory("names/brake.ts", "const FEWEST = 10;", "const FEWEST = 1;"),
   ),
   mutant(
     "a list refuses by a state before the departures are asked",
     "a name that is disabled or moved is deferred for the grace",
-    directory("lookup.ts", "|| !refuses(listed.verdict))) return listed;", "|| true)) return listed;"),
+    directory(
+      "verdict/lookup.ts",
+      "|| !refuses(listed.verdict))) return listed;",
+      "|| true)) return listed;",
+    ),
   ),
   mutant(
     "names that become disabled or moved get no grace",
     "a name that is suspended is deferred as one that leaves",
-    directory("departing.ts", "!(isDecided || isLost(was, is))", "is >= 0 || !isLost(was, is)"),
+    directory("names/departing.ts", "!(isDecided || isLost(was, is))", "is >= 0 || !isLost(was, is)"),
   ),
   mutant(
     "a deletion leaves no tombstone",

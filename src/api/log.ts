@@ -55,7 +55,7 @@ export type Count = readonly [domain: string, mode: string, word: string, count:
 
 /**
  * Distinct names of one domain that were asked for, as a packed sketch in base64url. `group` is the number of names that left
- * together (directory/leaver-groups.ts). 0: names that enforce mode would refuse.
+ * together (directory/names/leaver-groups.ts). 0: names that enforce mode would refuse.
  */
 export type Asked = readonly [domain: string, group: number, sketch: string];
 

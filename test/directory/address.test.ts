@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { domainOf, MAX_ADDRESS, parseRecipient, quoteLocalPart } from "../../src/directory/address.ts";
+import {
+  domainOf,
+  MAX_ADDRESS,
+  parseRecipient,
+  quoteLocalPart,
+} from "../../src/directory/address/address.ts";
 import { fromUtf8, utf8 } from "../../src/directory/bytes.ts";
 import { anyText, forAll, letters } from "./helpers.ts";
 

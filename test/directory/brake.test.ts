@@ -1,8 +1,8 @@
 /* From how many distinct names that were asked for the brake holds names that left. */
 import { describe, expect, it } from "vitest";
-import { brakeLimit, type JudgedGroup, judgeGroups } from "../../src/directory/brake.ts";
-import { fingerprint } from "../../src/directory/fingerprint.ts";
-import { addToSketch, newSketch } from "../../src/directory/sketch.ts";
+import { fingerprint } from "../../src/directory/address/fingerprint.ts";
+import { addToSketch, newSketch } from "../../src/directory/formats/sketch.ts";
+import { brakeLimit, type JudgedGroup, judgeGroups } from "../../src/directory/names/brake.ts";
 import { KEY } from "./helpers.ts";
 
 const HOUR = 3_600;

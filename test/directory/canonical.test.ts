@@ -4,8 +4,8 @@ import {
   canonicalLocalPart,
   furtherCandidates,
   isKnownCanonicaliser,
-} from "../../src/directory/canonical.ts";
-import type { DomainPolicy } from "../../src/directory/policy.ts";
+} from "../../src/directory/address/canonical.ts";
+import type { DomainPolicy } from "../../src/directory/address/policy.ts";
 import { anyCharacters, anyText, forAll, letters, policyWith } from "./helpers.ts";
 
 const canonical = (local: string, settings: Partial<DomainPolicy> = {}): string =>

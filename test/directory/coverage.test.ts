@@ -1,16 +1,16 @@
 import { describe, expect, it } from "vitest";
+import { fingerprint } from "../../src/directory/address/fingerprint.ts";
+import { DEFAULT_POLICY } from "../../src/directory/address/policy.ts";
 import { toHex } from "../../src/directory/bytes.ts";
+import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/formats/shard.ts";
+import { fingerprintIn } from "../../src/directory/formats/single-changes.ts";
 import {
   isCovered,
   NO_COVERAGE,
   type OtherEntry,
   otherWays,
   visitCovered,
-} from "../../src/directory/coverage.ts";
-import { fingerprint } from "../../src/directory/fingerprint.ts";
-import { DEFAULT_POLICY } from "../../src/directory/policy.ts";
-import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
-import { fingerprintIn } from "../../src/directory/single-changes.ts";
+} from "../../src/directory/names/coverage.ts";
 import { KEY as key } from "./helpers.ts";
 
 const printOf = (name: string): string => toHex(fingerprintIn(fingerprint(key.names, name)));

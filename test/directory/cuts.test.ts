@@ -8,8 +8,8 @@ import {
   patternName,
   readAsterisk,
   shownName,
-} from "../../src/directory/cuts.ts";
-import { policyFault } from "../../src/directory/policy.ts";
+} from "../../src/directory/address/cuts.ts";
+import { policyFault } from "../../src/directory/address/policy.ts";
 import { forAll } from "./helpers.ts";
 
 const cuts = (name: string): string[] => cutsOf(name).map(shownName);

@@ -1,15 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type BlobStore,
-  type DepartureTable,
-  departuresIn as departInSteps,
-  departureColumns,
-  departuresAfter as departuresInSteps,
-  type Keeping,
-  NO_DEPARTURES,
-  storedList,
-} from "../../src/directory/departing.ts";
+import { fingerprint, tailOf } from "../../src/directory/address/fingerprint.ts";
+import type { LeaverGroups } from "../../src/directory/formats/departures.ts";
 import {
   type Departures,
   decodeDepartures,
@@ -19,16 +11,20 @@ import {
   encodeDepartures,
   HELD,
   MARKED_FOR,
-} from "../../src/directory/departures.ts";
-import { fingerprint, tailOf } from "../../src/directory/fingerprint.ts";
+} from "../../src/directory/formats/departures.ts";
+import { type BlobTable, blobId } from "../../src/directory/formats/manifest.ts";
+import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/formats/shard.ts";
 import {
-  deferredUntil,
-  isSuspended,
-  type LeaverGroups,
-  NO_GROUPS,
-} from "../../src/directory/leaver-groups.ts";
-import { type BlobTable, blobId } from "../../src/directory/manifest.ts";
-import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
+  type BlobStore,
+  type DepartureTable,
+  departuresIn as departInSteps,
+  departureColumns,
+  departuresAfter as departuresInSteps,
+  type Keeping,
+  NO_DEPARTURES,
+  storedList,
+} from "../../src/directory/names/departing.ts";
+import { deferredUntil, isSuspended, NO_GROUPS } from "../../src/directory/names/leaver-groups.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { atOnce, NO_STEPS } from "../../src/directory/steps.ts";
 import {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fingerprint, tailOf } from "../../src/directory/address/fingerprint.ts";
 import {
   decodeDepartures,
   departedUntil,
@@ -7,8 +8,7 @@ import {
   departureBlobOf,
   departuresOf,
   encodeDepartures,
-} from "../../src/directory/departures.ts";
-import { fingerprint, tailOf } from "../../src/directory/fingerprint.ts";
+} from "../../src/directory/formats/departures.ts";
 import { faultOf, flipped, forAll, idOf, KEY, randomNumbers, succeeds, unaligned } from "./helpers.ts";
 
 const TAILS = 2 ** 48;

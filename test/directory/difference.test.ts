@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fingerprint, tailOf } from "../../src/directory/address/fingerprint.ts";
+import { DirectoryError } from "../../src/directory/errors.ts";
+import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/formats/shard.ts";
 import {
   acceptedCount,
   comparable,
   compareLists,
   entriesByShard,
   type ListContent,
-} from "../../src/directory/difference.ts";
-import { DirectoryError } from "../../src/directory/errors.ts";
-import { fingerprint, tailOf } from "../../src/directory/fingerprint.ts";
-import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
+} from "../../src/directory/names/difference.ts";
 import {
   flipped,
   forAll,

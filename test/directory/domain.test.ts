@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isAddressLiteral, toALabel } from "../../src/directory/domain.ts";
+import { isAddressLiteral, toALabel } from "../../src/directory/address/domain.ts";
 import { anyText, forAll, letters } from "./helpers.ts";
 
 describe("a domain", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { fingerprint, highOf, shardOf, tailOf } from "../../src/directory/address/fingerprint.ts";
 import { toHex, utf8 } from "../../src/directory/bytes.ts";
-import { fingerprint, highOf, shardOf, tailOf } from "../../src/directory/fingerprint.ts";
 import { bytesOf, KEY } from "./helpers.ts";
 
 describe("a fingerprint", () => {

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DirectoryError } from "../../src/directory/errors.ts";
-import { advanceLedger as advanceInSteps } from "../../src/directory/guard-ledger.ts";
+import { advanceLedger as advanceInSteps } from "../../src/directory/guard/guard-ledger.ts";
 import {
   decodeLists,
   encodeLists,
   GUARD_SPAN,
   type GuardedList,
   listsOfDay,
-} from "../../src/directory/guarded-lists.ts";
-import type { NameChanges } from "../../src/directory/name-changes.ts";
-import { decodeSpans, encodeSpans, OPEN } from "../../src/directory/name-spans.ts";
+} from "../../src/directory/guard/guarded-lists.ts";
+import { decodeSpans, encodeSpans, OPEN } from "../../src/directory/guard/name-spans.ts";
+import type { NameChanges } from "../../src/directory/names/name-changes.ts";
 import { atOnce } from "../../src/directory/steps.ts";
 import { forAll, unaligned } from "./helpers.ts";
 import { MemoryBuckets } from "./memory-buckets.ts";

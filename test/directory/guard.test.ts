@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type GuardCase, guardRefusal } from "../../src/directory/guard.ts";
+import { type GuardCase, guardRefusal } from "../../src/directory/guard/guard.ts";
 import { forAll } from "./helpers.ts";
 
 interface Loss extends Partial<GuardCase> {

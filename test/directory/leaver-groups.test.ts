@@ -1,6 +1,8 @@
 /* Which names that left are counted and judged together. */
+
 import { describe, expect, it } from "vitest";
-import { HELD } from "../../src/directory/departures.ts";
+import type { LeaverGroups } from "../../src/directory/formats/departures.ts";
+import { HELD } from "../../src/directory/formats/departures.ts";
 import {
   deferredUntil,
   FINEST_GRID,
@@ -9,10 +11,9 @@ import {
   groupOf,
   isLarge,
   isSuspended,
-  type LeaverGroups,
   NO_GROUPS,
   smallestLarge,
-} from "../../src/directory/leaver-groups.ts";
+} from "../../src/directory/names/leaver-groups.ts";
 import { atOnce } from "../../src/directory/steps.ts";
 import { NOW } from "./helpers.ts";
 

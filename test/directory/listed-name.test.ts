@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { listedName } from "../../src/directory/listed-name.ts";
+import { listedName } from "../../src/directory/address/listed-name.ts";
 import { policyWith } from "./helpers.ts";
 
 describe("the name of an address in a list", () => {

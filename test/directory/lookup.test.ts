@@ -1,13 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseRecipient } from "../../src/directory/address.ts";
-import { canonicalLocalPart } from "../../src/directory/canonical.ts";
-import { decodeDepartures, departureBlobOf, encodeDepartures } from "../../src/directory/departures.ts";
-import { fingerprint, shardOf, tailOf } from "../../src/directory/fingerprint.ts";
-import { type Finding, type Holdings, lookup } from "../../src/directory/lookup.ts";
-import { encodeManifest, openManifest } from "../../src/directory/manifest.ts";
-import type { DomainPolicy } from "../../src/directory/policy.ts";
-import { ACTIVE, DISABLED, decodeShard, FULL, MOVED, type Shard } from "../../src/directory/shard.ts";
+import { parseRecipient } from "../../src/directory/address/address.ts";
+import { canonicalLocalPart } from "../../src/directory/address/canonical.ts";
+import { fingerprint, shardOf, tailOf } from "../../src/directory/address/fingerprint.ts";
+import type { DomainPolicy } from "../../src/directory/address/policy.ts";
+import {
+  decodeDepartures,
+  departureBlobOf,
+  encodeDepartures,
+} from "../../src/directory/formats/departures.ts";
+import { encodeManifest, openManifest } from "../../src/directory/formats/manifest.ts";
+import { ACTIVE, DISABLED, decodeShard, FULL, MOVED, type Shard } from "../../src/directory/formats/shard.ts";
+import { type Finding, type Holdings, lookup } from "../../src/directory/verdict/lookup.ts";
 import {
   anyText,
   contentOf,

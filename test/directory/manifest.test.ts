@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { CANONICALISER_VERSION } from "../../src/directory/address/canonical.ts";
+import { MAX_SHARD_BITS } from "../../src/directory/address/fingerprint.ts";
+import { DEFAULT_POLICY, MODES } from "../../src/directory/address/policy.ts";
+import { sentinels } from "../../src/directory/address/sentinel.ts";
 import { concatBytes, toBase64Url, toHex, utf8 } from "../../src/directory/bytes.ts";
-import { CANONICALISER_VERSION } from "../../src/directory/canonical.ts";
-import { encodeDepartures } from "../../src/directory/departures.ts";
-import { MAX_SHARD_BITS } from "../../src/directory/fingerprint.ts";
-import { deriveDomainKey } from "../../src/directory/keys.ts";
+import { encodeDepartures } from "../../src/directory/formats/departures.ts";
 import {
   blobId,
   blobIds,
@@ -14,10 +15,9 @@ import {
   NO_COUNTS,
   openManifest,
   readManifest,
-} from "../../src/directory/manifest.ts";
-import { DEFAULT_POLICY, MODES } from "../../src/directory/policy.ts";
-import { sentinels } from "../../src/directory/sentinel.ts";
-import { entriesOf } from "../../src/directory/shard.ts";
+} from "../../src/directory/formats/manifest.ts";
+import { entriesOf } from "../../src/directory/formats/shard.ts";
+import { deriveDomainKey } from "../../src/directory/keys.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import {
   contentOf,

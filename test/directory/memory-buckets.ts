@@ -1,4 +1,4 @@
-import type { SpanBuckets } from "../../src/directory/span-buckets.ts";
+import type { SpanBuckets } from "../../src/directory/guard/span-buckets.ts";
 
 /** Buckets in memory. */
 export class MemoryBuckets implements SpanBuckets {

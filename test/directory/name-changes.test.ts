@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { ListContent } from "../../src/directory/difference.ts";
-import { nameChanges, nameChangesTo as nameChangesInSteps } from "../../src/directory/name-changes.ts";
-import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
+import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/formats/shard.ts";
+import type { ListContent } from "../../src/directory/names/difference.ts";
+import { nameChanges, nameChangesTo as nameChangesInSteps } from "../../src/directory/names/name-changes.ts";
+import { MAX_TAILS } from "../../src/directory/names/tail-column.ts";
 import { atOnce } from "../../src/directory/steps.ts";
-import { MAX_TAILS } from "../../src/directory/tail-column.ts";
 import { packShard, repeatedShards, tableOf } from "./helpers.ts";
 
 /** A list of tails in 2^bits shards; each shard holds those that `split` gives it. */

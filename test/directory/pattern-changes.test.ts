@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { HELD } from "../../src/directory/departures.ts";
-import { comparePatterns, losesByPattern, patternsAfter } from "../../src/directory/pattern-changes.ts";
-import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
+import { HELD } from "../../src/directory/formats/departures.ts";
+import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/formats/shard.ts";
+import { comparePatterns, losesByPattern, patternsAfter } from "../../src/directory/names/pattern-changes.ts";
 import { NOW, packShard } from "./helpers.ts";
 
 const SECOND = NOW / 1000;

@@ -5,8 +5,8 @@ import {
   listedPatterns,
   MAX_PATTERNS,
   patternCount,
-} from "../../src/directory/pattern-table.ts";
-import { ACTIVE, DISABLED, FULL, findEntry, MOVED } from "../../src/directory/shard.ts";
+} from "../../src/directory/formats/pattern-table.ts";
+import { ACTIVE, DISABLED, FULL, findEntry, MOVED } from "../../src/directory/formats/shard.ts";
 import { faultOf, packShard } from "./helpers.ts";
 
 const table = (states: readonly number[]): Uint8Array =>

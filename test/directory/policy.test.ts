@@ -9,7 +9,7 @@ import {
   policyFault,
   readPolicy,
   uncountableChanges,
-} from "../../src/directory/policy.ts";
+} from "../../src/directory/address/policy.ts";
 import { faultOf, policyWith } from "./helpers.ts";
 
 /** For each setting, values that it takes and values that it does not. */

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { utf8 } from "../../src/directory/bytes.ts";
+import { encodeRoster, openRoster, type Roster } from "../../src/directory/formats/roster.ts";
 import { rosterMac } from "../../src/directory/keys.ts";
-import { encodeRoster, openRoster, type Roster } from "../../src/directory/roster.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { faultOf, forAll, MASTER, NOW } from "./helpers.ts";
 

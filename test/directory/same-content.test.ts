@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { BlobTable } from "../../src/directory/manifest.ts";
+import type { BlobTable } from "../../src/directory/formats/manifest.ts";
 import {
   isSameBlob,
   isSameGeneration,
   isSamePatterns,
   isSameTable,
-} from "../../src/directory/same-content.ts";
+} from "../../src/directory/names/same-content.ts";
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { DomainPolicy } from "../../src/directory/policy.ts";
-import { sentinels } from "../../src/directory/sentinel.ts";
+import type { DomainPolicy } from "../../src/directory/address/policy.ts";
+import { sentinels } from "../../src/directory/address/sentinel.ts";
 import { KEY, keyFor, policyWith } from "./helpers.ts";
 
 const under = (settings: Partial<DomainPolicy> = {}, key = KEY): string[] =>

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fingerprint, MAX_SHARD_BITS, shardOf, tailOf } from "../../src/directory/fingerprint.ts";
+import { fingerprint, MAX_SHARD_BITS, shardOf, tailOf } from "../../src/directory/address/fingerprint.ts";
 import {
   ACTIVE,
   countStates,
@@ -15,7 +15,7 @@ import {
   MOVED,
   SHARD_ENTRIES,
   shardBitsFor,
-} from "../../src/directory/shard.ts";
+} from "../../src/directory/formats/shard.ts";
 import {
   entriesFrom,
   faultOf,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeShard, encodeShard, entriesOf } from "../../src/directory/shard.ts";
+import { decodeShard, encodeShard, entriesOf } from "../../src/directory/formats/shard.ts";
 import {
   changedShard,
   changesByShard,
@@ -11,7 +11,7 @@ import {
   fingerprintIn,
   recount,
   UNLISTED,
-} from "../../src/directory/single-changes.ts";
+} from "../../src/directory/formats/single-changes.ts";
 import { faultOf } from "./helpers.ts";
 
 const STATE = fc.constantFrom(UNLISTED, 0, 1, 2, 3);

@@ -1,7 +1,7 @@
 /* Sketches: how well they count, what they ignore, and which bytes are none. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fingerprint } from "../../src/directory/fingerprint.ts";
+import { fingerprint } from "../../src/directory/address/fingerprint.ts";
 import {
   addToSketch,
   estimate,
@@ -11,7 +11,7 @@ import {
   newSketch,
   packSketch,
   type Sketch,
-} from "../../src/directory/sketch.ts";
+} from "../../src/directory/formats/sketch.ts";
 import { faultOf, forAll, KEY } from "./helpers.ts";
 
 function sketchOf(names: Iterable<string>): Sketch {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { GuardedList } from "../../src/directory/guarded-lists.ts";
-import { decodeSpans, encodeSpans, type NameSpans, OPEN } from "../../src/directory/name-spans.ts";
-import { Charges, updateSpans } from "../../src/directory/span-buckets.ts";
+import type { GuardedList } from "../../src/directory/guard/guarded-lists.ts";
+import { decodeSpans, encodeSpans, type NameSpans, OPEN } from "../../src/directory/guard/name-spans.ts";
+import { Charges, updateSpans } from "../../src/directory/guard/span-buckets.ts";
 import { atOnce } from "../../src/directory/steps.ts";
 import { MemoryBuckets } from "./memory-buckets.ts";
 

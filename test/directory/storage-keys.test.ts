@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { blobKey, manifestKey, rosterKey } from "../../src/directory/storage-keys.ts";
+import { blobKey, manifestKey, rosterKey } from "../../src/directory/formats/storage-keys.ts";
 
 describe("keys in KV", () => {
   it("are those that the docs name", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { decodeTails, encodeTails, MAX_TAILS, TailColumn } from "../../src/directory/names/tail-column.ts";
 import { atOnce } from "../../src/directory/steps.ts";
-import { decodeTails, encodeTails, MAX_TAILS, TailColumn } from "../../src/directory/tail-column.ts";
 import { bytesOf, faultOf, unaligned } from "./helpers.ts";
 
 describe("a column of tails", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_POLICY } from "../../src/directory/policy.ts";
+import { DEFAULT_POLICY } from "../../src/directory/address/policy.ts";
 import {
   answer,
   needsFreshness,
@@ -8,7 +8,7 @@ import {
   unavailable,
   VERDICTS,
   type Verdict,
-} from "../../src/directory/verdict.ts";
+} from "../../src/directory/verdict/verdict.ts";
 import { anyCharacters, anyText, forAll } from "./helpers.ts";
 
 /** The contract, word for word: verdict, reply, action. */

@@ -4,7 +4,7 @@ import { type Log, OperationLimitError, type ReaderContext } from "../../reader/
 import type { KeyRing } from "./key-ring.ts";
 import type { ReplicaStore } from "./store.ts";
 
-/** Prefixes of KV's keys, as src/directory/storage-keys.ts makes them. */
+/** Prefixes of KV's keys, as src/directory/formats/storage-keys.ts makes them. */
 const MANIFEST = /^domain\/([^/]+)$/;
 const BLOB = /^shard\/([^/]+)\/([^/]+)$/;
 

@@ -1,4 +1,4 @@
-import { damaged } from "./errors.ts";
+import { damaged } from "../errors.ts";
 
 /*
  * Spans of generations in which names were accepted, as the guard stores them. A name has one entry for each of its

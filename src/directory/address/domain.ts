@@ -1,4 +1,4 @@
-import { isAscii } from "./bytes.ts";
+import { isAscii } from "../bytes.ts";
 
 /** Octets of a domain name in text, without the trailing dot (RFC 1035 §2.3.4). */
 const MAX_DOMAIN = 253;

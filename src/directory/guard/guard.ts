@@ -1,4 +1,4 @@
-import { plural } from "./plural.ts";
+import { plural } from "../plural.ts";
 
 /** A list of the last day, and what a commit would do to it. */
 export interface GuardedCount {

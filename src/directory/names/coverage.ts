@@ -2,12 +2,13 @@
  * Names that a list accepts without listing them. If the next list names one as disabled or moved, it goes from accepted to
  * refused, and only who has its text knows that: its stem and the patterns that cover it are not in its fingerprint.
  */
-import { furtherCandidates } from "./canonical.ts";
-import { isAcceptedState, type Visit, withCovered } from "./difference.ts";
-import { fingerprint } from "./fingerprint.ts";
-import type { DomainKey } from "./keys.ts";
-import type { DomainPolicy } from "./policy.ts";
-import { fingerprintIn } from "./single-changes.ts";
+import { furtherCandidates } from "../address/canonical.ts";
+import { fingerprint } from "../address/fingerprint.ts";
+import type { DomainPolicy } from "../address/policy.ts";
+import { isAcceptedState } from "../formats/shard.ts";
+import { fingerprintIn } from "../formats/single-changes.ts";
+import type { DomainKey } from "../keys.ts";
+import { type Visit, withCovered } from "./difference.ts";
 
 /** What a list said of names that it did not list. */
 export interface Coverage {

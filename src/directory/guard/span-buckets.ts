@@ -1,8 +1,9 @@
 /** Adds a commit's names to the guard's spans, and adjusts the counts of the lists that lose or regain them. */
+
+import type { NameChanges } from "../names/name-changes.ts";
+import { STEP_NAMES, type Steps } from "../steps.ts";
 import type { GuardedList } from "./guarded-lists.ts";
-import type { NameChanges } from "./name-changes.ts";
 import { decodeSpans, encodeSpans, type NameSpans, OPEN, type Span } from "./name-spans.ts";
-import { STEP_NAMES, type Steps } from "./steps.ts";
 
 /** Spans planned for one bucket, and how many buckets there may be: 2.5 million spans in all. */
 const BUCKET_SPANS = 8_192;

@@ -1,5 +1,5 @@
+import { DirectoryError } from "../errors.ts";
 import { toALabel } from "./domain.ts";
-import { DirectoryError } from "./errors.ts";
 
 /**
  * What becomes of a refusal, mildest first. `observe`: the mail is accepted, and the verdict only recorded. `defer`: the

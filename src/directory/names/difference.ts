@@ -1,7 +1,7 @@
-import type { BlobTable, Counts, ManifestContent } from "./manifest.ts";
+import type { BlobTable, Counts, ManifestContent } from "../formats/manifest.ts";
+import { ACTIVE, decodeShard, type Entries, entriesOf, isAcceptedState } from "../formats/shard.ts";
+import { atOnce, type Steps } from "../steps.ts";
 import { isSameBlob } from "./same-content.ts";
-import { ACTIVE, decodeShard, type Entries, entriesOf, FULL } from "./shard.ts";
-import { atOnce, type Steps } from "./steps.ts";
 import { firstFrom } from "./tail-column.ts";
 
 /** One generation's list: its table of shards, and how to read each. */
@@ -23,9 +23,6 @@ export interface Difference {
   /** Accepted or deferred before, refused after. This is what the guard counts. */
   lost: number;
 }
-
-/** Whether a state accepts or defers mail. Law 4 protects such names. */
-export const isAcceptedState = (state: number): boolean => state === ACTIVE || state === FULL;
 
 /** Whether a name was accepted or deferred before, and is not after. States as {@link Visit} has them. */
 export const isLost = (before: number, after: number): boolean =>

@@ -2,8 +2,9 @@
  * The list-wide grace: after a change that may refuse recipients whom nobody can name, a domain refuses nobody for a while.
  * A name that left is in the departures; what a catch-all or another spelling accepted is not.
  */
+
+import type { DomainPolicy } from "../address/policy.ts";
 import { comparable } from "./difference.ts";
-import type { DomainPolicy } from "./policy.ts";
 
 /** What decides, beside its names, which recipients a list accepts. */
 export interface ListRules {

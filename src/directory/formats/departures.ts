@@ -1,5 +1,5 @@
-import { damaged } from "./errors.ts";
-import { tailOf } from "./fingerprint.ts";
+import { tailOf } from "../address/fingerprint.ts";
+import { damaged } from "../errors.ts";
 
 /*
  * Names that left the list or were suspended, each with the second until which it is deferred. Many are split into blobs by the top
@@ -29,6 +29,25 @@ export const INLINE_DEPARTURES = 2_000;
 export const HELD = 0xffff_ffff;
 /** Seconds for which a name stays marked after its grace. Then it is unknown, and the brake may still hold it. */
 export const MARKED_FOR = 86_400;
+
+/** One group of names that left. */
+export interface LeaverGroup {
+  /** What it is counted under. */
+  readonly id: number;
+  /** How many left. */
+  readonly left: number;
+  /** How many of them are gone still. */
+  readonly gone: number;
+  /** When they left, Unix seconds; on average, if it was not at once. */
+  readonly at: number;
+}
+
+/** The groups of one generation's departures, in order of their numbers. */
+export interface LeaverGroups {
+  /** Seconds: names that left a few at a time are one group if they are deferred until the same part of time. */
+  readonly grid: number;
+  readonly groups: readonly LeaverGroup[];
+}
 
 /** One blob of departures, ready for lookups. */
 export interface Departures {

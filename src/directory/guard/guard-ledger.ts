@@ -9,9 +9,10 @@
  *
  * If the ledger grows too large, it merges spans so that counts become too high, never too low.
  */
+
+import type { Steps } from "../steps.ts";
 import { type GuardedList, listsOfDay } from "./guarded-lists.ts";
 import { Charges, type SpanBuckets, type SpanStep, updateSpans } from "./span-buckets.ts";
-import type { Steps } from "./steps.ts";
 
 /** A commit, as the ledger sees it. */
 export interface LedgerStep extends SpanStep {

@@ -2,7 +2,7 @@
  * The patterns of a list, such as `ticket-*` or `*-support`, each with a state. Their table is a shard of its own, so that
  * it is encoded, looked up and compared as names are.
  */
-import { damaged } from "./errors.ts";
+import { damaged } from "../errors.ts";
 import { ACTIVE, countStates, decodeShard, emptyShard, FULL, type Shard } from "./shard.ts";
 
 /** Patterns of one list, at most. */

@@ -1,12 +1,11 @@
-import type { Recipient } from "./address.ts";
-import { canonicalLocalPart, furtherCandidates, type Matched } from "./canonical.ts";
-import { shownName } from "./cuts.ts";
-import { type Departures, departedUntil, departureBlobOf } from "./departures.ts";
-import { isAcceptedState } from "./difference.ts";
-import { fingerprint, shardOf, tailOf } from "./fingerprint.ts";
-import type { Manifest } from "./manifest.ts";
-import type { PatternTable } from "./pattern-table.ts";
-import { ACTIVE, DISABLED, FULL, findEntry, MOVED, type Shard } from "./shard.ts";
+import type { Recipient } from "../address/address.ts";
+import { canonicalLocalPart, furtherCandidates, type Matched } from "../address/canonical.ts";
+import { shownName } from "../address/cuts.ts";
+import { fingerprint, shardOf, tailOf } from "../address/fingerprint.ts";
+import { type Departures, departedUntil, departureBlobOf } from "../formats/departures.ts";
+import type { Manifest } from "../formats/manifest.ts";
+import type { PatternTable } from "../formats/pattern-table.ts";
+import { ACTIVE, DISABLED, FULL, findEntry, isAcceptedState, MOVED, type Shard } from "../formats/shard.ts";
 import { VERDICTS, type Verdict } from "./verdict.ts";
 
 /** The blobs of one manifest that are in memory. */

@@ -1,9 +1,9 @@
 /** What changes between the patterns of two generations. */
-import { HELD } from "./departures.ts";
+import { HELD } from "../formats/departures.ts";
+import { type PatternTable, patternShardOf } from "../formats/pattern-table.ts";
+import { entriesOf } from "../formats/shard.ts";
 import { compareEntries, isLost, type Visit, withCovered } from "./difference.ts";
 import { deferredUntil } from "./leaver-groups.ts";
-import { type PatternTable, patternShardOf } from "./pattern-table.ts";
-import { entriesOf } from "./shard.ts";
 
 /** Visits each pattern that differs between two tables. */
 export const comparePatterns = (before: Uint8Array | null, after: Uint8Array | null, visit: Visit): void =>

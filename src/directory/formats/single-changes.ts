@@ -1,7 +1,8 @@
 /** Changes of single mailboxes in a list whose names are known by their fingerprints only. */
-import { concatBytes, toHex } from "./bytes.ts";
-import { damaged } from "./errors.ts";
-import { FINGERPRINT_BYTES } from "./fingerprint.ts";
+
+import { FINGERPRINT_BYTES } from "../address/fingerprint.ts";
+import { concatBytes, toHex } from "../bytes.ts";
+import { damaged } from "../errors.ts";
 import type { Counts } from "./manifest.ts";
 import { countStates, decodeShard, encodeShard, entriesOf } from "./shard.ts";
 

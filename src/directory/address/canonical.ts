@@ -1,4 +1,4 @@
-import { isAscii } from "./bytes.ts";
+import { isAscii } from "../bytes.ts";
 import { cutsOf } from "./cuts.ts";
 import type { DomainPolicy } from "./policy.ts";
 

@@ -1,5 +1,5 @@
-import { concatBytes, toHex } from "./bytes.ts";
-import { type Coverage, NO_COVERAGE, visitCovered } from "./coverage.ts";
+import { concatBytes, toHex } from "../bytes.ts";
+import { DirectoryError } from "../errors.ts";
 import {
   type DepartureColumns,
   decodeDepartures,
@@ -9,24 +9,25 @@ import {
   encodeDepartures,
   HELD,
   INLINE_DEPARTURES,
-} from "./departures.ts";
-import { compareInSteps, isAcceptedState, isLost, type ListContent } from "./difference.ts";
-import { DirectoryError } from "./errors.ts";
-import type { Hashing } from "./hashing.ts";
+  type LeaverGroups,
+} from "../formats/departures.ts";
+import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "../formats/manifest.ts";
+import { listedPatterns } from "../formats/pattern-table.ts";
+import { isAcceptedState } from "../formats/shard.ts";
+import type { Hashing } from "../hashing.ts";
+import { STEP_NAMES, type Steps } from "../steps.ts";
+import { type Coverage, NO_COVERAGE, visitCovered } from "./coverage.ts";
+import { compareInSteps, isLost, type ListContent } from "./difference.ts";
 import {
   deferredUntil,
   groupDepartures,
   groupOf,
-  type LeaverGroups,
   type NewLeavers,
   NO_GROUPS,
   smallestLarge,
 } from "./leaver-groups.ts";
-import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
 import type { Compare } from "./name-changes.ts";
 import { compareCovered } from "./pattern-changes.ts";
-import { listedPatterns } from "./pattern-table.ts";
-import { STEP_NAMES, type Steps } from "./steps.ts";
 import { firstFrom, MAX_TAILS, TailColumn } from "./tail-column.ts";
 
 /** Departures as a manifest names them. */

@@ -1,5 +1,5 @@
-import { utf8 } from "./bytes.ts";
-import type { Mac } from "./hashing.ts";
+import { utf8 } from "../bytes.ts";
+import type { Mac } from "../hashing.ts";
 
 /*
  * A fingerprint is the first 10 bytes of HMAC-SHA-256(domain key, canonical local part):

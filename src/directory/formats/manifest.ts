@@ -1,13 +1,12 @@
-import { concatBytes, equalBytes, fromBase64Url, fromUtf8, toBase64Url, toHex, utf8 } from "./bytes.ts";
-import { CANONICALISER_VERSION, PATTERN_CANONICALISER } from "./canonical.ts";
-import { type Departures, decodeDepartures } from "./departures.ts";
-import { DirectoryError, damaged } from "./errors.ts";
-import { MAX_SHARD_BITS } from "./fingerprint.ts";
-import type { DomainKey } from "./keys.ts";
-import type { LeaverGroup, LeaverGroups } from "./leaver-groups.ts";
+import { CANONICALISER_VERSION, PATTERN_CANONICALISER } from "../address/canonical.ts";
+import { MAX_SHARD_BITS } from "../address/fingerprint.ts";
+import { DEFAULT_POLICY, type DomainPolicy, isMode, type Mode, readPolicy } from "../address/policy.ts";
+import { sentinels } from "../address/sentinel.ts";
+import { concatBytes, equalBytes, fromBase64Url, fromUtf8, toBase64Url, toHex, utf8 } from "../bytes.ts";
+import { DirectoryError, damaged } from "../errors.ts";
+import type { DomainKey } from "../keys.ts";
+import { type Departures, decodeDepartures, type LeaverGroup, type LeaverGroups } from "./departures.ts";
 import { decodePatterns, type PatternTable } from "./pattern-table.ts";
-import { DEFAULT_POLICY, type DomainPolicy, isMode, type Mode, readPolicy } from "./policy.ts";
-import { sentinels } from "./sentinel.ts";
 import { decodeShard, type Shard } from "./shard.ts";
 
 /** How many entries of a list are in each state. */

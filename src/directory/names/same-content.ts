@@ -1,5 +1,5 @@
-import { equalBytes } from "./bytes.ts";
-import { type BlobTable, blobId, type ManifestContent } from "./manifest.ts";
+import { equalBytes } from "../bytes.ts";
+import { type BlobTable, blobId, type ManifestContent } from "../formats/manifest.ts";
 
 /** Whether two manifests of a domain are one generation. */
 export const isSameGeneration = (a: Identified, b: Identified): boolean =>

@@ -1,8 +1,8 @@
+import { toHex } from "../bytes.ts";
+import type { Mac } from "../hashing.ts";
 import { parseRecipient } from "./address.ts";
-import { toHex } from "./bytes.ts";
 import { canonicalLocalPart, furtherCandidates } from "./canonical.ts";
 import { fingerprint } from "./fingerprint.ts";
-import type { Mac } from "./hashing.ts";
 import type { DomainPolicy } from "./policy.ts";
 
 /**

@@ -1,6 +1,6 @@
-import { fromBase64Url } from "./bytes.ts";
-import { type DirectoryError, damaged } from "./errors.ts";
-import { STEP_NAMES, type Steps } from "./steps.ts";
+import { fromBase64Url } from "../bytes.ts";
+import { type DirectoryError, damaged } from "../errors.ts";
+import { STEP_NAMES, type Steps } from "../steps.ts";
 
 /** The most tails that one change may name: more would not fit into the memory of the Durable Object. */
 export const MAX_TAILS = 2_500_000;

@@ -1,14 +1,14 @@
+import { isAcceptedState } from "../formats/shard.ts";
+import { STEP_NAMES, type Steps } from "../steps.ts";
 import { type Coverage, NO_COVERAGE } from "./coverage.ts";
 import {
   compareInSteps,
   entriesByShard,
-  isAcceptedState,
   isLost,
   type ListContent,
   type Visit,
   withCovered,
 } from "./difference.ts";
-import { STEP_NAMES, type Steps } from "./steps.ts";
 import { firstFrom, TailColumn } from "./tail-column.ts";
 
 /** Names that a commit starts to refuse or to accept, as tails in ascending order. */

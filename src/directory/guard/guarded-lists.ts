@@ -1,6 +1,6 @@
 /** The lists that the guard protects: those that were a domain's head within the last day. */
-import { concatBytes } from "./bytes.ts";
-import { damaged } from "./errors.ts";
+import { concatBytes } from "../bytes.ts";
+import { damaged } from "../errors.ts";
 
 /** How far the guard looks back, milliseconds. */
 export const GUARD_SPAN = 86_400_000;

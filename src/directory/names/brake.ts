@@ -1,5 +1,5 @@
 /** When names that left are asked for so often that they did not leave, but were removed by mistake. */
-import { estimate, mergeSketch, newSketch, type Sketch } from "./sketch.ts";
+import { estimate, mergeSketch, newSketch, type Sketch } from "../formats/sketch.ts";
 
 /** Fewer distinct names never do: somebody who knows a few leavers must not be able to hold the others back. */
 const FEWEST = 10;

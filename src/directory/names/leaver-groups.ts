@@ -3,28 +3,10 @@
  * second until which a name is deferred and the grid of the manifest alone, so that what is counted anywhere can be added
  * up.
  */
+
+import { type DepartureColumns, HELD, type LeaverGroup, type LeaverGroups } from "../formats/departures.ts";
+import { STEP_NAMES, type Steps } from "../steps.ts";
 import { brakeLimit } from "./brake.ts";
-import { type DepartureColumns, HELD } from "./departures.ts";
-import { STEP_NAMES, type Steps } from "./steps.ts";
-
-/** One group of names that left. */
-export interface LeaverGroup {
-  /** What it is counted under. */
-  readonly id: number;
-  /** How many left. */
-  readonly left: number;
-  /** How many of them are gone still. */
-  readonly gone: number;
-  /** When they left, Unix seconds; on average, if it was not at once. */
-  readonly at: number;
-}
-
-/** The groups of one generation's departures, in order of their numbers. */
-export interface LeaverGroups {
-  /** Seconds: names that left a few at a time are one group if they are deferred until the same part of time. */
-  readonly grid: number;
-  readonly groups: readonly LeaverGroup[];
-}
 
 /** Each is a multiple of the one before, so that groups of one are parts of groups of the next. */
 const GRIDS = [300, 3_600, 86_400] as const;

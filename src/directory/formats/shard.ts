@@ -1,5 +1,5 @@
-import { damaged } from "./errors.ts";
-import { BUCKET_AT, highOf, joinTail, LOW_AT, MAX_SHARD_BITS } from "./fingerprint.ts";
+import { BUCKET_AT, highOf, joinTail, LOW_AT, MAX_SHARD_BITS } from "../address/fingerprint.ts";
+import { damaged } from "../errors.ts";
 
 /** State of a mailbox in the list. */
 export const ENTRY_STATES = ["active", "disabled", "full", "moved"] as const;
@@ -8,6 +8,9 @@ export const ACTIVE = 0;
 export const DISABLED = 1;
 export const FULL = 2;
 export const MOVED = 3;
+
+/** Whether a state accepts or defers mail. Law 4 protects such names. */
+export const isAcceptedState = (state: number): boolean => state === ACTIVE || state === FULL;
 
 /*
  * A shard's bytes, integers little-endian so that columns can be used in place:

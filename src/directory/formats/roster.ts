@@ -1,6 +1,6 @@
-import { equalBytes, fromBase64Url, toBase64Url, utf8 } from "./bytes.ts";
-import { damaged } from "./errors.ts";
-import type { Mac } from "./hashing.ts";
+import { equalBytes, fromBase64Url, toBase64Url, utf8 } from "../bytes.ts";
+import { damaged } from "../errors.ts";
+import type { Mac } from "../hashing.ts";
 
 /** The served domains of one partition, each with its head's number, tombstones included. */
 export interface Roster {

@@ -1,5 +1,5 @@
-import type { Matched } from "./canonical.ts";
-import type { Mode } from "./policy.ts";
+import type { Matched } from "../address/canonical.ts";
+import type { Mode } from "../address/policy.ts";
 
 /** What the front end does with the recipient. */
 export type Action = "accept" | "reject" | "defer";

@@ -1,6 +1,7 @@
 /** Counts distinct names without keeping them: HyperLogLog (Flajolet et al. 2007) over tails, which a keyed hash made. */
-import { DirectoryError } from "./errors.ts";
-import { tailOf } from "./fingerprint.ts";
+
+import { tailOf } from "../address/fingerprint.ts";
+import { DirectoryError } from "../errors.ts";
 
 /** The standard error is 1.04 / √256, or 6.5 %; below about 100 names it is less. */
 const REGISTERS = 256;
