@@ -16,14 +16,18 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     "who gets all heads gets those that were lost too",
     registry(
       "registry.ts",
-      "return noteLostHeads(this.#options, Math.max(from, after ?? -1)) ? list() : answer;",
+      "return noteLostHeads(this.#options, start) ? list() : answer;",
       "return answer;",
     ),
   ),
   mutant(
     "a lost head is no change",
     "who asks for changes gets the heads that were lost among them",
-    registry("registry.ts", "if (isAll && !answer.full) return answer;", "if (!answer.full) return answer;"),
+    registry(
+      "registry.ts",
+      "if (start >= asOf || (isAll && !answer.full)) return answer;",
+      "if (start >= asOf || !answer.full) return answer;",
+    ),
   ),
   mutant(
     "an older list in place of a damaged one refuses at once",

@@ -419,11 +419,12 @@ export class RegistryCore implements RegistryApi {
     list: () => Answer,
   ): Answer {
     const answer = list();
-    const { isAll, from } = positionIn(this.#storage, since);
+    const { isAll, from, asOf } = positionIn(this.#storage, since);
+    const start = Math.max(from, after ?? -1);
     // A list that would be too long is empty: its reader takes the roster, in which no head is lost.
-    if (isAll && !answer.full) return answer;
+    if (start >= asOf || (isAll && !answer.full)) return answer;
     // Without it, the reader would go on with the list before it, or take the domain for one that is not served.
-    return noteLostHeads(this.#options, Math.max(from, after ?? -1)) ? list() : answer;
+    return noteLostHeads(this.#options, start) ? list() : answer;
   }
 
   #wanted(domain: string): QuestionAnswer["wanted"] {
