@@ -1,4 +1,5 @@
 /** What a Registry has stored of a head is damaged; and an operator restores an older list, as docs/restoring.md says. */
+import type { HeadResult } from "../../src/api/index.ts";
 import { ClientError } from "../../src/client/index.ts";
 import { Random } from "../../testing/random.ts";
 import type { Step } from "../plan/plan.ts";
@@ -36,7 +37,7 @@ export function damageStorage(
   scene.trace(() => `the ${of} of ${domain} is damaged in its Registry's storage`);
 }
 
-/** Rolls a domain back whose head is damaged. @returns whether its head is sound */
+/** Rolls a domain back whose head is damaged, or deletes it if its older lists were pruned. @returns whether its head is sound */
 export async function repairStorage(scene: Scene, random: Random, domain: string): Promise<boolean> {
   const { model, time } = scene;
   const history = model.history(domain);
@@ -44,8 +45,17 @@ export async function repairStorage(scene: Scene, random: Random, domain: string
   const [head, older] = [history.head, olderList(scene, domain)];
   if (!isDamaged() || head === undefined || older === undefined) return true;
   const { client, acknowledged } = publisherOf(scene, random);
+  const restore = async (): Promise<HeadResult> => {
+    try {
+      return await client.rollback(domain, { to: older.number, expect: head.number });
+    } catch (error) {
+      const isPruned = error instanceof ClientError && error.code === "not_found";
+      if (!isPruned || older.until > time.now() - scene.settings.history) throw error;
+      return client.deleteDomain(domain, head.number);
+    }
+  };
   try {
-    const { generation } = await client.rollback(domain, { to: older.number, expect: head.number });
+    const { generation } = await restore();
     model.acknowledged(domain, generation, null);
     acknowledged(domain, generation);
   } catch (error) {
