@@ -32,6 +32,17 @@ const GROUPS_MAY_IMPORT: Readonly<Record<string, Readonly<Record<string, readonl
     guard: ["names"],
     verdict: ["formats", "address"],
   },
+  registry: {
+    storage: [],
+    kv: ["storage"],
+    blobs: ["kv", "storage"],
+    generations: ["blobs", "kv", "storage"],
+    names: ["generations", "blobs", "storage"],
+    changes: ["generations", "blobs", "storage"],
+    log: ["names", "generations", "storage"],
+    commits: ["log", "changes", "names", "generations", "blobs", "storage"],
+    object: ["commits", "log", "changes", "names", "generations", "blobs", "kv", "storage"],
+  },
 };
 
 /** Files that stand in one group, or beside the groups, at most. */

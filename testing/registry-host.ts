@@ -5,11 +5,11 @@
  */
 import type { Settings } from "../src/edge/environment.ts";
 import type { Ports } from "../src/edge/ports.ts";
-import { Counters } from "../src/registry/counters.ts";
-import type { AskRevocations } from "../src/registry/initialise.ts";
+import { Counters } from "../src/registry/log/counters.ts";
+import type { AskRevocations } from "../src/registry/object/initialise.ts";
+import { RegistryCore } from "../src/registry/object/registry.ts";
 import type { RegistryStorage, SqlRow } from "../src/registry/ports.ts";
 import type { Place, RegistryApi } from "../src/registry/protocol.ts";
-import { RegistryCore } from "../src/registry/registry.ts";
 import type { KvStore } from "../src/runtime/ports.ts";
 import { RegistryObject } from "./registry-object.ts";
 import type { VirtualTime } from "./virtual-time.ts";

@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { RegistryStorage, SqlRow } from "../src/registry/ports.ts";
-import { migrate } from "../src/registry/schema.ts";
+import { migrate } from "../src/registry/storage/schema.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** A platform alarm that throws is run again so often, and then no more. */

@@ -1,5 +1,5 @@
 /** What `ROLLCALL_KV_WRITES` allows single changes, from the code that paces them. */
-import { kvBudget } from "../../src/registry/kv-budget.ts";
+import { kvBudget } from "../../src/registry/kv/kv-budget.ts";
 import { tableOf } from "../../testing/markdown.ts";
 import { SECONDS_PER_MONTH } from "./assumptions.ts";
 import { dollars, whole } from "./format.ts";

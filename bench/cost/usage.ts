@@ -2,7 +2,7 @@
 import { shardBitsFor } from "../../src/directory/index.ts";
 import { MOST_HEADS } from "../../src/edge/environment.ts";
 import { INLINE_SHARD } from "../../src/publish/pack.ts";
-import { REPLACED_LIFE } from "../../src/registry/history.ts";
+import { REPLACED_LIFE } from "../../src/registry/kv/keys.ts";
 import { type Assumptions, DAYS_PER_MONTH, SECONDS_PER_MONTH } from "./assumptions.ts";
 import type { Counts } from "./counts.ts";
 import { ITEMS, type Item, OBJECT_GB } from "./prices.ts";

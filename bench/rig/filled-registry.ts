@@ -13,9 +13,9 @@ import {
   readManifest,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { setMeta } from "../../src/registry/meta.ts";
+import { keepSummary } from "../../src/registry/generations/summaries.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
-import { keepSummary } from "../../src/registry/summaries.ts";
+import { setMeta } from "../../src/registry/storage/meta.ts";
 import { people } from "../../testing/lists.ts";
 import { pack } from "./publisher.ts";
 import type { World } from "./world.ts";

@@ -1,5 +1,5 @@
 /** Rows that the Registry writes over the whole life of a publish, by the real code in virtual time. */
-import { Counters } from "../../src/registry/counters.ts";
+import { Counters } from "../../src/registry/log/counters.ts";
 import { DAY, MINUTE } from "../../testing/world.ts";
 import type { Suite } from "../report/measurement.ts";
 import { DOMAIN } from "../rig/lists.ts";

@@ -11,7 +11,7 @@ export const BRAKE_MUTANTS: readonly Mutant[] = [
     "what was counted in another minute counts no more",
     "what reporters counted within a day is added up",
     registry(
-      "leaver-counts.ts",
+      "names/leaver-counts.ts",
       "const sketch = own.get(group) ?? new DaySketch();",
       "const sketch = new DaySketch();",
     ),
@@ -20,7 +20,7 @@ export const BRAKE_MUTANTS: readonly Mutant[] = [
     "a Registry that starts knows nothing of the day",
     "it reads what it counted before",
     registry(
-      "leaver-counts.ts",
+      "names/leaver-counts.ts",
       "const row = this.#unread.pop();",
       "const row = this.#unread.slice(0, 0).pop();",
     ),
@@ -29,17 +29,21 @@ export const BRAKE_MUTANTS: readonly Mutant[] = [
     "the age of leavers is counted from the present grace",
     "when they left is stored with them",
     registry(
-      "brake.ts",
+      "commits/brake.ts",
       "function groupsIn({ departures }: ManifestRecord,",
       "function groupsIn({ departures, policy }: ManifestRecord,",
     ),
-    registry("brake.ts", "age: Math.max(0, second - at),", "age: Math.max(0, second - (id - policy.grace)),"),
+    registry(
+      "commits/brake.ts",
+      "age: Math.max(0, second - at),",
+      "age: Math.max(0, second - (id - policy.grace)),",
+    ),
   ),
   mutant(
     "a release releases nobody",
     "a person says that held names left",
     registry(
-      "brake.ts",
+      "commits/brake.ts",
       'commitBrake(context, head, manifest, "release", meta)',
       "commitBrake(context, head, manifest, undefined, meta)",
     ),

@@ -92,7 +92,7 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "an answer without a list counts as complete",
     "a Registry with too many domains says so",
-    registry("changes-since.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
+    registry("log/changes-since.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
   ),
   mutant(
     "an isolate that gets no answer does not read the roster",

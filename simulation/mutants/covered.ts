@@ -15,7 +15,7 @@ export const COVERED_MUTANTS: readonly Mutant[] = [
   mutant(
     "a single change does not look up how else the head accepts a name",
     "it goes from accepted to refused, and has the grace",
-    registry("patch.ts", "if (isSo) covered.add(tailOf(print));", "void isSo;"),
+    registry("commits/patch.ts", "if (isSo) covered.add(tailOf(print));", "void isSo;"),
   ),
   mutant(
     "a single change forgets the patterns of a list whose last one left",

@@ -5,17 +5,17 @@ export const CROSSING_MUTANTS: readonly Mutant[] = [
   mutant(
     "a rollback opens no single changes again",
     "the next publish keeps what was open in the list that is the head again",
-    registry("rollback.ts", "[...changes.reopened, ...changes.again]", "changes.again"),
+    registry("commits/rollback.ts", "[...changes.reopened, ...changes.again]", "changes.again"),
   ),
   mutant(
     "a rollback opens single changes again that were settled before",
     "the next publish keeps only what was open then",
-    registry("rollback.ts", "settledSince(storage, domain, to)", "settledSince(storage, domain, 0)"),
+    registry("commits/rollback.ts", "settledSince(storage, domain, to)", "settledSince(storage, domain, 0)"),
   ),
   mutant(
     "a replica does not hear of deletions",
     "a tombstone is a head",
-    registry("replica-changes.ts", "WHERE number > ? $", "WHERE number > ? AND deleted IS NULL $"),
+    registry("log/replica-changes.ts", "WHERE number > ? $", "WHERE number > ? AND deleted IS NULL $"),
   ),
   mutant(
     "the list-wide grace is written in seconds",

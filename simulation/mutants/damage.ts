@@ -6,7 +6,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     "a Registry signs what it has not verified",
     "the list that a generation continues is opened with its MAC",
     registry(
-      "verified-reads.ts",
+      "generations/verified-reads.ts",
       "record = readVerified(bytes, domain, this.#proof.keyFor);",
       "record = readVerified(bytes, domain, (of, epoch) => ({ ...this.#proof.keyFor(of, epoch), id: '' }));",
     ),
@@ -15,7 +15,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     "a domain whose head is lost is not served",
     "who gets all heads gets those that were lost too",
     registry(
-      "registry.ts",
+      "object/registry.ts",
       "return noteLostHeads(this.#options, start) ? list() : answer;",
       "return answer;",
     ),
@@ -24,7 +24,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     "a lost head is no change",
     "who asks for changes gets the heads that were lost among them",
     registry(
-      "registry.ts",
+      "object/registry.ts",
       "if (start >= asOf || (isAll && !answer.full)) return answer;",
       "if (start >= asOf || !answer.full) return answer;",
     ),
@@ -32,6 +32,6 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
   mutant(
     "an older list in place of a damaged one refuses at once",
     "whom the damaged list accepted nobody can name",
-    registry("list-grace.ts", "deletedUntil === null && !isLost && ", "deletedUntil === null && "),
+    registry("names/list-grace.ts", "deletedUntil === null && !isLost && ", "deletedUntil === null && "),
   ),
 ];

@@ -90,7 +90,11 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
     "the guard ignores patterns",
     "one that goes, or refuses from now on, needs the override",
-    registry("guard.ts", "newest !== null && losesByPattern(listedPatterns(newest), patterns)", "false"),
+    registry(
+      "names/guard.ts",
+      "newest !== null && losesByPattern(listedPatterns(newest), patterns)",
+      "false",
+    ),
   ),
   mutant(
     "patterns that leave get no grace",
@@ -118,6 +122,6 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
     "a rollback leaves patterns out",
     "it publishes the whole old content",
-    registry("rollback.ts", "patterns: listedPatterns(manifest),", "patterns: null,"),
+    registry("commits/rollback.ts", "patterns: listedPatterns(manifest),", "patterns: null,"),
   ),
 ];

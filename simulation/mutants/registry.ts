@@ -6,7 +6,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "the Registry answers from a field of its object",
     "a replaced object may still be asked",
     registry(
-      "registry.ts",
+      "object/registry.ts",
       "    return this.#answer(() => this.#question(question));",
       "    try {\n      const now = this.#answer(() => this.#question(question));\n      if (question.want === null && now.ok) this.kept = now;\n      return now;\n    } catch (error) {\n      if (this.kept === undefined) throw error;\n      return this.kept;\n    }",
     ),
@@ -15,7 +15,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "number and list are read in two steps",
     "they are one synchronous read",
     registry(
-      "registry.ts",
+      "object/registry.ts",
       "    return this.#answer(() => this.#question(question));",
       "    const before = this.#answer(() => this.#question(question));\n    await this.#options.ports.timers.sleep(200);\n    const after = this.#answer(() => this.#question(question));\n    if (!before.ok || !after.ok) return before;\n    return ok({ ...before.value, asOf: after.value.asOf });",
     ),
@@ -24,7 +24,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "a number is given to two commits",
     "it is allocated once, inside the transaction",
     registry(
-      "meta.ts",
+      "storage/meta.ts",
       '  setMeta(storage, "number", number);\n',
       '  if (number % 5 !== 0) setMeta(storage, "number", number);\n',
     ),
@@ -32,18 +32,18 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "a commit ignores its precondition",
     "it follows the head that it was planned against",
-    registry("validate-commit.ts", "  if (expect === present) return;\n", "  return;\n"),
+    registry("commits/validate-commit.ts", "  if (expect === present) return;\n", "  return;\n"),
   ),
   mutant(
     "a commit may name shards that are missing",
     "it names only what was uploaded",
-    registry("commit.ts", "  requireShards(drafts);\n", ""),
+    registry("commits/commit.ts", "  requireShards(drafts);\n", ""),
   ),
   mutant(
     "there is no guard",
     "law 4",
     registry(
-      "judge-drafts.ts",
+      "commits/judge-drafts.ts",
       "judgeOne(context, draft, number, isOverride)",
       "judgeOne(context, draft, number, true)",
     ),
@@ -52,7 +52,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "the guard compares totals",
     "it counts names",
     registry(
-      "guard.ts",
+      "names/guard.ts",
       "          lost: after[i]?.lost ?? 0,\n",
       "          lost: Math.max(0, list.accepted - accepted),\n",
     ),
@@ -71,7 +71,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "there are no departures",
     "a name that left is deferred for the grace",
     registry(
-      "judge-drafts.ts",
+      "commits/judge-drafts.ts",
       "const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;",
       "const before = null;",
     ),
@@ -79,13 +79,17 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "whom nobody can name is refused at once",
     "after such a change a domain refuses nobody for the grace",
-    registry("commit.ts", "= refusesFromOf(context, { head, keyId: key.id, policy, isLost }, left);", "= 0;"),
+    registry(
+      "commits/commit.ts",
+      "= refusesFromOf(context, { head, keyId: key.id, policy, isLost }, left);",
+      "= 0;",
+    ),
   ),
   mutant(
     "the list-wide grace ends with the next generation",
     "every later generation carries it",
     registry(
-      "list-grace.ts",
+      "names/list-grace.ts",
       "!losesUnnamed(left, after)) return left.refusesFrom;",
       "!losesUnnamed(left, after)) return 0;",
     ),
@@ -94,7 +98,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "a publish after a deletion refuses at once",
     "those whom the deleted list accepted have the grace",
     registry(
-      "list-grace.ts",
+      "names/list-grace.ts",
       "if (deletedUntil !== null && deletedUntil <= now) return 0;",
       "if (deletedUntil !== null) return 0;",
     ),
@@ -112,7 +116,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "a rollback returns to a stricter mode",
     "only a person makes the mode stricter",
     registry(
-      "rollback.ts",
+      "commits/rollback.ts",
       "milderMode(manifest.mode, (records.lastList(domain)?.manifest ?? manifest).mode)",
       "manifest.mode",
     ),
@@ -159,7 +163,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "a deletion leaves no tombstone",
     "it is a numbered tombstone, deferred for a day",
     registry(
-      "commit.ts",
+      "commits/commit.ts",
       '  put(context, content, keyFor(domain, epoch), { action: "delete", by, forced: true, note: null });\n',
       '  put(context, content, keyFor(domain, epoch), { action: "delete", by, forced: true, note: null });\n  storage.sql("DELETE FROM heads WHERE domain = ?", domain);\n',
     ),
@@ -168,7 +172,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "the target of an alias may be deleted",
     "the commit refuses it",
     registry(
-      "commit.ts",
+      "commits/commit.ts",
       "  if (aliases.length > 0) {\n    throw failure(",
       "  if (false) {\n    throw failure(",
     ),
@@ -176,23 +180,23 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "an empty Registry starts although KV has a roster of another one",
     "it would call every domain not served",
-    registry("initialise.ts", "  if (foreign !== null) return", "  if (false) return"),
+    registry("object/initialise.ts", "  if (foreign !== null) return", "  if (false) return"),
   ),
   mutant(
     "a partition starts without revocations",
     "it takes over what the first partition records",
     registry(
-      "initialise.ts",
+      "object/initialise.ts",
       "  if (partition === 0) return { ok: true, value: [] };",
       "  if (partition >= 0) return { ok: true, value: [] };",
     ),
-    registry("registry.ts", "recordOlderRevocations(storage, [{ id, expires }], this.#now());", ";"),
+    registry("object/registry.ts", "recordOlderRevocations(storage, [{ id, expires }], this.#now());", ";"),
   ),
   mutant(
     "a call with unknown members is refused",
     "isolates of the next release ask today's Registry",
     registry(
-      "registry.ts",
+      "object/registry.ts",
       "    return this.#answer(() => this.#question(question));",
       '    if (Object.keys(question).length !== 2) throw new Error("unheard of");\n    return this.#answer(() => this.#question(question));',
     ),

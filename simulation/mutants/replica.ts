@@ -25,7 +25,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "a replica with a revoked token hears of changes",
     "the Registry itself refuses it",
     registry(
-      "replica-changes.ts",
+      "log/replica-changes.ts",
       "const isRefused = token !== null && isRevoked(storage, token);",
       "const isRefused = false;",
     ),
@@ -39,7 +39,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "a replica hears of every domain",
     "only of those that its token covers",
     registry(
-      "replica-changes.ts",
+      "log/replica-changes.ts",
       'domains === null ? "" : "AND domain IN (SELECT value FROM json_each(?))"',
       'domains === null ? "" : "AND json_array_length(?) >= 0"',
     ),

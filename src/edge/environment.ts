@@ -1,7 +1,7 @@
 import { MAX_WINDOW } from "../api/index.ts";
 import { DirectoryError, readMasterKey } from "../directory/index.ts";
 import type { ReaderSettings } from "../reader/index.ts";
-import type { RegistrySettings } from "../registry/ports.ts";
+import type { RegistrySettings } from "../registry/index.ts";
 
 /** The operator's settings, checked once. */
 export interface Settings extends ReaderSettings, RegistrySettings {

@@ -1,6 +1,6 @@
 /** Ports of the edge. platform.ts implements them with the platform, the simulation with virtual time. */
 import type { Hashing } from "../directory/index.ts";
-import type { BrakeLine, FaultLine } from "../registry/ports.ts";
+import type { BrakeLine, FaultLine } from "../registry/index.ts";
 import type { Clock, Random, Timers } from "../runtime/ports.ts";
 
 export type { FaultLine };

@@ -1,11 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
-import { Counters } from "../registry/counters.ts";
-import { FairQueue } from "../registry/fair-queue.ts";
-import { PatchQueue } from "../registry/patch-queue.ts";
-import type { RegistryStorage, SqlRow } from "../registry/ports.ts";
-import { type Place, REGISTRY_CALLS, type RegistryApi } from "../registry/protocol.ts";
-import { RegistryCore } from "../registry/registry.ts";
-import { migrate } from "../registry/schema.ts";
+import {
+  Counters,
+  FairQueue,
+  migrate,
+  PatchQueue,
+  type Place,
+  REGISTRY_CALLS,
+  type RegistryApi,
+  RegistryCore,
+  type RegistryStorage,
+  type SqlRow,
+} from "../registry/index.ts";
 import { readEnvironment } from "./environment.ts";
 import { platformKv, platformPorts } from "./platform.ts";
 

@@ -1,5 +1,5 @@
 import { type Log, OperationLimitError, type ReaderContext, type Tally } from "../reader/index.ts";
-import type { RegistryApi } from "../registry/protocol.ts";
+import type { RegistryApi } from "../registry/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { Semaphore } from "../runtime/semaphore.ts";
 

@@ -3,7 +3,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { ROUTES } from "../api/index.ts";
 import { type Answer, unavailable } from "../directory/index.ts";
-import type { RegistryApi } from "../registry/protocol.ts";
+import type { RegistryApi } from "../registry/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
 import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";

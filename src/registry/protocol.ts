@@ -27,12 +27,17 @@ import type {
   VerifyResult,
 } from "../api/index.ts";
 import type { OtherWays, SingleChange } from "../directory/index.ts";
-import type { IdempotencyKey } from "./patch-keys.ts";
 
 /** Which of how many Registries. One that was made for another place answers with a fault. */
 export interface Place {
   readonly partition: number;
   readonly partitions: number;
+}
+
+/** What a client sent single changes under: `digest` identifies them. */
+export interface IdempotencyKey {
+  readonly key: string;
+  readonly digest: string;
 }
 
 /** Who makes a change: a token's id, or `admin`. */

@@ -2,9 +2,9 @@
 import { expect, it } from "vitest";
 import type { Asked, Count } from "../../src/api/index.ts";
 import { newSketch, packSketch, toBase64Url } from "../../src/directory/index.ts";
-import { Counters } from "../../src/registry/counters.ts";
+import { Counters } from "../../src/registry/log/counters.ts";
 import type { RegistryStorage } from "../../src/registry/ports.ts";
-import { SCHEMA } from "../../src/registry/schema.ts";
+import { SCHEMA } from "../../src/registry/storage/schema.ts";
 import { RegistryObject } from "../../testing/registry-object.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
 

@@ -7,8 +7,8 @@ import {
   type GenerationRecord,
   MAX_WHOLE,
 } from "../../src/api/index.ts";
+import { RegistryCore } from "../../src/registry/object/registry.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
-import { RegistryCore } from "../../src/registry/registry.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
 import { must, World } from "../../testing/world.ts";

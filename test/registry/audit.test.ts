@@ -1,6 +1,6 @@
 /* Pages of the audit trail. */
 import { beforeEach, expect, it } from "vitest";
-import { auditPage, writeAudit } from "../../src/registry/audit.ts";
+import { auditPage, writeAudit } from "../../src/registry/log/audit.ts";
 import type { RegistryStorage } from "../../src/registry/ports.ts";
 import type { AuditPage } from "../../src/registry/protocol.ts";
 import { Desk } from "./support.ts";

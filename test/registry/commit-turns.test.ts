@@ -9,11 +9,11 @@ import {
   UNLISTED,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { commit, commitOf, judgeCommit } from "../../src/registry/commit.ts";
-import { COMMITTED_IN_A_ROW } from "../../src/registry/commit-in-steps.ts";
-import { FairQueue } from "../../src/registry/fair-queue.ts";
-import { Records } from "../../src/registry/records.ts";
-import { rollbackOf } from "../../src/registry/rollback.ts";
+import { commit, commitOf, judgeCommit } from "../../src/registry/commits/commit.ts";
+import { COMMITTED_IN_A_ROW } from "../../src/registry/commits/commit-in-steps.ts";
+import { FairQueue } from "../../src/registry/commits/fair-queue.ts";
+import { rollbackOf } from "../../src/registry/commits/rollback.ts";
+import { Records } from "../../src/registry/generations/records.ts";
 import { people } from "../../testing/lists.ts";
 import { FULL } from "../support/full.ts";
 import { accepted, D, Desk, refused } from "./support.ts";

@@ -8,9 +8,9 @@ import {
   NO_DEPARTURES,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { computeDepartures } from "../../src/registry/compute-departures.ts";
 import { RegistryFailure } from "../../src/registry/failure.ts";
-import type { Records } from "../../src/registry/records.ts";
+import type { Records } from "../../src/registry/generations/records.ts";
+import { computeDepartures } from "../../src/registry/names/compute-departures.ts";
 import { contentOf, packList, packShard, repeatedShards, tableOf } from "../directory/helpers.ts";
 
 const BITS = 6;

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { mergePackedSketch, newSketch, packSketch } from "../../src/directory/index.ts";
-import { DaySketch, hourOf } from "../../src/registry/day-sketch.ts";
+import { DaySketch, hourOf } from "../../src/registry/names/day-sketch.ts";
 import { forAll } from "../directory/helpers.ts";
 
 const HOUR = 495_000;

@@ -1,6 +1,6 @@
 /* What the guard's ledger keeps of its day, and what it leaves alone until it is saved. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { deleteLedger, GuardStore } from "../../src/registry/guard-store.ts";
+import { deleteLedger, GuardStore } from "../../src/registry/names/guard-store.ts";
 import { D, Desk } from "./support.ts";
 
 const LIST = { generation: 7, accepted: 10, lost: 1, superseded: null };

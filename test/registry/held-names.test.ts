@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { noteBrake, noteHeld } from "../../src/registry/held-names.ts";
+import { noteBrake, noteHeld } from "../../src/registry/names/held-names.ts";
 import { Desk } from "./support.ts";
 
 it("a brake began when it first took hold, whatever else is held or published later", async () => {

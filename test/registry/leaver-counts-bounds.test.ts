@@ -1,8 +1,8 @@
 /* What is remembered of all domains is bounded, and making room for more is not the work of every minute. */
 import { expect, it, vi } from "vitest";
 import { newSketch, packSketch, toBase64Url } from "../../src/directory/index.ts";
-import { DaySketch } from "../../src/registry/day-sketch.ts";
-import { LeaverCounts } from "../../src/registry/leaver-counts.ts";
+import { DaySketch } from "../../src/registry/names/day-sketch.ts";
+import { LeaverCounts } from "../../src/registry/names/leaver-counts.ts";
 import type { RegistryStorage, SqlValue } from "../../src/registry/ports.ts";
 
 const MINUTE = 60_000;

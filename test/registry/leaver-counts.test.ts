@@ -9,7 +9,7 @@ import {
   type Sketch,
   toBase64Url,
 } from "../../src/directory/index.ts";
-import { LeaverCounts } from "../../src/registry/leaver-counts.ts";
+import { LeaverCounts } from "../../src/registry/names/leaver-counts.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE } from "../../testing/world.ts";
 import { D, Desk } from "./support.ts";

@@ -9,8 +9,8 @@ import {
   newSketch,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { refusesFromOf } from "../../src/registry/list-grace.ts";
-import { Records } from "../../src/registry/records.ts";
+import { Records } from "../../src/registry/generations/records.ts";
+import { refusesFromOf } from "../../src/registry/names/list-grace.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE } from "../../testing/world.ts";
 import { accepted, D, Desk, refused } from "./support.ts";

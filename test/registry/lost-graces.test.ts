@@ -10,9 +10,9 @@ import {
   newSketch,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { refusesFromOf } from "../../src/registry/list-grace.ts";
-import { lostGraces } from "../../src/registry/lost-graces.ts";
-import { Records } from "../../src/registry/records.ts";
+import { Records } from "../../src/registry/generations/records.ts";
+import { refusesFromOf } from "../../src/registry/names/list-grace.ts";
+import { lostGraces } from "../../src/registry/names/lost-graces.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE, type PublishOptions, WINDOW } from "../../testing/world.ts";

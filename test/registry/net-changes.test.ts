@@ -1,8 +1,8 @@
 /* What a batch of single changes amounts to, and what is left of one that is taken back. */
 import { describe, expect, it } from "vitest";
 import { ACTIVE, DISABLED, MAX_SHARD_ENTRIES, tailOf, UNLISTED } from "../../src/directory/index.ts";
+import { type Listed, NetChanges, placeOf } from "../../src/registry/changes/net-changes.ts";
 import { RegistryFailure } from "../../src/registry/failure.ts";
-import { type Listed, NetChanges, placeOf } from "../../src/registry/net-changes.ts";
 
 /** A fingerprint of a list of one shard; the first octets are in no shard. */
 const print = (tail: number, prefix = 0): Uint8Array =>

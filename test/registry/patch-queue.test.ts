@@ -1,7 +1,7 @@
 /* Which single changes are made next, and together. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { CommitResult, PatchResult, Result } from "../../src/api/index.ts";
-import { PatchQueue, type PatchTogether } from "../../src/registry/patch-queue.ts";
+import { PatchQueue, type PatchTogether } from "../../src/registry/changes/patch-queue.ts";
 import type { Changed, MailboxChanges } from "../../src/registry/protocol.ts";
 import { people } from "../../testing/lists.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { PatchResult, Result } from "../../src/api/index.ts";
 import {
+  blobsOf,
   decodePatched,
   encodeKept,
   fingerprint,
@@ -13,9 +14,9 @@ import {
   toBase64Url,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { type PatchHost, patchTogether } from "../../src/registry/patch.ts";
+import { type PatchHost, patchTogether } from "../../src/registry/commits/patch.ts";
+import { Records } from "../../src/registry/generations/records.ts";
 import type { Changed, MailboxChanges, PatchedNames } from "../../src/registry/protocol.ts";
-import { blobsOf, Records } from "../../src/registry/records.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../testing/world.ts";
 import { accepted, D, Desk, refused } from "./support.ts";

@@ -3,9 +3,9 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { PlannedDomain } from "../../src/api/index.ts";
 import { encodeTails, type Steps, toBase64Url } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { FairQueue } from "../../src/registry/fair-queue.ts";
-import { octetsOf, PLANNED_IN_A_ROW, plan } from "../../src/registry/plan.ts";
-import { Records } from "../../src/registry/records.ts";
+import { FairQueue } from "../../src/registry/commits/fair-queue.ts";
+import { octetsOf, PLANNED_IN_A_ROW, plan } from "../../src/registry/commits/plan.ts";
+import { Records } from "../../src/registry/generations/records.ts";
 import { people } from "../../testing/lists.ts";
 import { accepted, D, Desk, refused } from "./support.ts";
 

@@ -1,8 +1,8 @@
 /* Nothing of a domain stays once its tombstone and its history are pruned. */
 import { expect, it } from "vitest";
-import { noteHeld } from "../../src/registry/held-names.ts";
-import { rememberResult } from "../../src/registry/patch-keys.ts";
-import { insert, replace } from "../../src/registry/rows.ts";
+import { rememberResult } from "../../src/registry/changes/patch-keys.ts";
+import { noteHeld } from "../../src/registry/names/held-names.ts";
+import { insert, replace } from "../../src/registry/storage/rows.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR } from "../../testing/world.ts";
 import { D, Desk } from "./support.ts";

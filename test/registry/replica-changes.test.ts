@@ -5,8 +5,8 @@ import type { ChangesAnswer, ChangesRequest } from "../../src/api/index.ts";
 import { collectChanges } from "../../src/client/changes.ts";
 import { ClientError } from "../../src/client/index.ts";
 import { LogView } from "../../src/reader/log-view.ts";
+import { changesForReplica } from "../../src/registry/log/replica-changes.ts";
 import type { RegistryStorage } from "../../src/registry/ports.ts";
-import { changesForReplica } from "../../src/registry/replica-changes.ts";
 import { Desk } from "./support.ts";
 
 const DOMAINS = Array.from({ length: 9 }, (_, i) => `d${i}.example`);

@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { blobIds, encodeShard, toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { rememberedResult, rememberResult } from "../../src/registry/patch-keys.ts";
-import { noteUpload } from "../../src/registry/room.ts";
+import { noteUpload } from "../../src/registry/blobs/room.ts";
+import { rememberedResult, rememberResult } from "../../src/registry/changes/patch-keys.ts";
 import { pack, people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE } from "../../testing/world.ts";
 import { accepted, D, Desk, refused } from "./support.ts";

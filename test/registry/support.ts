@@ -28,8 +28,8 @@ import {
 } from "../../src/directory/index.ts";
 import { RefusedNames } from "../../src/publish/covered.ts";
 import type { PackedList } from "../../src/publish/pack.ts";
+import type { RegistryCore } from "../../src/registry/object/registry.ts";
 import type { Changed, MailboxChanges } from "../../src/registry/protocol.ts";
-import type { RegistryCore } from "../../src/registry/registry.ts";
 import { commitOf, type List, pack } from "../../testing/lists.ts";
 import { type PublishOptions, World } from "../../testing/world.ts";
 

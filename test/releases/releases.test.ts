@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SCHEMA } from "../../src/registry/schema.ts";
+import { SCHEMA } from "../../src/registry/storage/schema.ts";
 import { FULL, ifFull } from "../support/full.ts";
 import { pause, ROOT, temporaryFolder } from "../support/processes.ts";
 import { names, ReleaseCommand } from "./support/command.ts";

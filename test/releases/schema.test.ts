@@ -2,7 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
-import { type Migration, migrate, SCHEMA, schemaFault } from "../../src/registry/schema.ts";
+import { type Migration, migrate, SCHEMA, schemaFault } from "../../src/registry/storage/schema.ts";
 import { RegistryObject } from "../../testing/registry-object.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
 import { readRelease, storedReleases } from "./support/stored-release.ts";

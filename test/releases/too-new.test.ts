@@ -1,6 +1,6 @@
 /** The alarm of a Registry whose data is two versions ahead of the code. */
 import { expect, it } from "vitest";
-import { SCHEMA } from "../../src/registry/schema.ts";
+import { SCHEMA } from "../../src/registry/storage/schema.ts";
 import { people } from "../../testing/lists.ts";
 import { MINUTE, World } from "../../testing/world.ts";
 

@@ -10,7 +10,7 @@ describe("the Worker as it is built", () => {
   it.each([
     ["the token is missing, malformed", "http.ts"],
     ["the Registry did not confirm in time", "step.ts"],
-    ["DELETE FROM kv_deletions WHERE key = ?", "history.ts"],
+    ["DELETE FROM kv_deletions WHERE key = ?", "keys.ts"],
   ])("has a source map to the line of the source: %s", (text, file) => {
     const lines = read("worker.js").split("\n");
     const line = lines.findIndex((each) => each.includes(text));

@@ -106,6 +106,12 @@ export function blobIds(table: BlobTable): string[] {
   return Array.from({ length: table.ids.length / ID_BYTES }, (_, i) => blobId(table, i));
 }
 
+/** Ids of all blobs that a manifest names. */
+export const blobsOf = ({ shards, departures }: Pick<ManifestContent, "shards" | "departures">): string[] => [
+  ...blobIds(shards),
+  ...blobIds(departures),
+];
+
 /** The canonicaliser of a list with these patterns. Without patterns it is the one that every release knows. */
 export const canonicaliserOf = (patterns: unknown): number =>
   patterns === null ? CANONICALISER_VERSION : PATTERN_CANONICALISER;

@@ -1,6 +1,6 @@
 import type { AuditList, AuditRecord } from "../../api/index.ts";
 import { MAX_WHOLE, ROUTES } from "../../api/index.ts";
-import type { AuditFilter, AuditLines, RegistryApi } from "../../registry/protocol.ts";
+import type { AuditFilter, AuditLines, RegistryApi } from "../../registry/index.ts";
 import { readFilters, readPaging, TOO_MANY } from "./paging.ts";
 import { badRequest, type Handler, registriesOf, unwrap } from "./route.ts";
 

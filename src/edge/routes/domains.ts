@@ -10,8 +10,7 @@ import {
   readManifest,
   toBase64Url,
 } from "../../directory/index.ts";
-import type { Changed, HeadSummary } from "../../registry/protocol.ts";
-import { summaryOf } from "../../registry/summaries.ts";
+import { type Changed, type HeadSummary, summaryOf } from "../../registry/index.ts";
 import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
 import { badRequest, type Handler, notFound, type RouteCall, reachOf, registryOf, unwrap } from "./route.ts";

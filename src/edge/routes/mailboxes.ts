@@ -16,7 +16,7 @@ import {
   UNLISTED,
   utf8,
 } from "../../directory/index.ts";
-import type { MailboxChanges } from "../../registry/protocol.ts";
+import type { MailboxChanges } from "../../registry/index.ts";
 import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";
 import { readMessage } from "./body.ts";

@@ -1,6 +1,6 @@
 /** Listings in pages: `limit` lines after `after`, and the `after` of the next page. */
 import { MAX_PAGE, MAX_WHOLE, type Route } from "../../api/index.ts";
-import type { Page } from "../../registry/protocol.ts";
+import type { Page } from "../../registry/index.ts";
 import { readMessage } from "./body.ts";
 import { badRequest } from "./route.ts";
 

@@ -1,5 +1,5 @@
 import type { AnswerCount, Counted, FaultCount, RegistryStatus, Result } from "../../api/index.ts";
-import type { PartitionStatus, RegistryApi } from "../../registry/protocol.ts";
+import type { PartitionStatus, RegistryApi } from "../../registry/index.ts";
 import type { Deployment } from "../deployment.ts";
 import { acknowledge } from "./domains.ts";
 import { askAll, badRequest, type Handler, type RouteCall, unwrap } from "./route.ts";

@@ -1,6 +1,6 @@
 /** What the handlers of routes share. The table of routes is in api/routes.ts. */
 import type { AnswerOf, BodyOf, ParamsOf, Result, ROUTES, RouteName } from "../../api/index.ts";
-import type { Reach, RegistryApi } from "../../registry/protocol.ts";
+import type { Reach, RegistryApi } from "../../registry/index.ts";
 import type { Access, Caller } from "../access.ts";
 import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";

@@ -1,6 +1,6 @@
 import { ROUTES, type TokenRecord } from "../../api/index.ts";
 import { toHex } from "../../directory/index.ts";
-import type { StoredToken } from "../../registry/protocol.ts";
+import type { StoredToken } from "../../registry/index.ts";
 import { mintToken } from "../access.ts";
 import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";

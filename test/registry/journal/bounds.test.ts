@@ -9,16 +9,16 @@ import {
   MAX_JOURNAL,
   pruneJournal,
   retire,
-} from "../../../src/registry/journal.ts";
+} from "../../../src/registry/changes/journal.ts";
 import {
   MAX_PATCHED,
   MOST_COUNTED,
   notePatches,
   openRows,
   reopenPatches,
-} from "../../../src/registry/patched-names.ts";
+} from "../../../src/registry/changes/patched-names.ts";
 import type { RegistryStorage } from "../../../src/registry/ports.ts";
-import { insert } from "../../../src/registry/rows.ts";
+import { insert } from "../../../src/registry/storage/rows.ts";
 import { people } from "../../../testing/lists.ts";
 import { accepted, D, Desk, refused } from "../support.ts";
 

@@ -7,7 +7,7 @@ import {
   toBase64Url,
   toHex,
 } from "../../../src/directory/index.ts";
-import { MAX_JOURNAL } from "../../../src/registry/journal.ts";
+import { MAX_JOURNAL } from "../../../src/registry/changes/journal.ts";
 import type { PatchedNames } from "../../../src/registry/protocol.ts";
 import { people } from "../../../testing/lists.ts";
 import { DAY, HOUR } from "../../../testing/units.ts";
